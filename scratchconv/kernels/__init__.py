@@ -1,0 +1,1 @@
+"""Kernels: arrays in, arrays out. One folder per operation, all its algorithms side by side."""

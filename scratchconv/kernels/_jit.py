@@ -1,0 +1,78 @@
+"""How kernels are compiled: the only place with JIT flags.
+
+``kernel`` and ``parallel_kernel`` mark the functions that ops call, ``helper`` those that kernels call. All are cached
+on disk, under a folder named after the CPU and a digest of every source file of ``simd`` and ``kernels``: Numba's own
+cache looks only at the file of the cached function, so an edit elsewhere would otherwise leave stale machine code.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from numba import config, prange
+from numba.core import event
+
+from scratchconv.kernels import _cache, _threads
+
+__all__ = ["helper", "kernel", "parallel_kernel", "prange"]
+
+# FMA contraction, signed zeros and reciprocals only: NaN and infinity keep their meaning and no sum is reordered.
+_FLAGS = {"fastmath": {"contract", "nsz", "arcp"}, "error_model": "numpy", "nogil": True}
+
+
+def _compile(function: Callable[..., Any], **flags: Any) -> Any:
+    """Compile lazily, with the cache folder of this CPU and these sources."""
+    if config.DISABLE_JIT:
+        return function
+    previous = config.CACHE_DIR
+    config.CACHE_DIR = str(_cache.directory())
+    try:
+        return numba.njit(function, cache=True, **_FLAGS, **flags)
+    finally:
+        config.CACHE_DIR = previous
+
+
+def helper(function: Callable[..., Any]) -> Any:
+    """Compile a function that kernels call."""
+    return _compile(function)
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a serial kernel that ops call."""
+    return _compile(function)
+
+
+def parallel_kernel(function: Callable[..., Any]) -> Any:
+    """Compile a kernel whose ``prange`` runs on the threads of ``scratchconv.set_num_threads``."""
+    compiled = _compile(function, parallel=True)
+    if config.DISABLE_JIT:
+        return compiled
+
+    @functools.wraps(function)
+    def launch(*arguments: Any) -> Any:
+        _threads.enter()
+        return compiled(*arguments)
+
+    return launch
+
+
+class _CompileNotice(event.Listener):
+    """Says once, on the first real compilation, why the program is waiting."""
+
+    said = False
+
+    def on_start(self, event: Any) -> None:
+        if not _CompileNotice.said:
+            _CompileNotice.said = True
+            where = _cache.directory()
+            print(f"scratchconv: compiling kernels for this CPU, once; they are kept in {where}", file=sys.stderr)
+
+    def on_end(self, event: Any) -> None:
+        """Nothing to say."""
+
+
+event.register("numba:compile", _CompileNotice())

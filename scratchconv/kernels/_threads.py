@@ -1,0 +1,86 @@
+"""Threads: which library runs them and how many."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+import numba
+from numba import config
+
+_state = threading.local()
+_wanted = int(config.NUMBA_NUM_THREADS)
+_layer_chosen = False
+_lock = threading.Lock()
+
+
+def set_num_threads(n: int) -> None:
+    """Run kernels on ``n`` threads from now on, in every Python thread of this process.
+
+    Results do not depend on ``n``: every reduction has a fixed order.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is not between 1 and the number of threads Numba was started with.
+    """
+    global _wanted
+    if not isinstance(n, int) or not 1 <= n <= config.NUMBA_NUM_THREADS:
+        raise ValueError(f"the number of threads must be an integer from 1 to {config.NUMBA_NUM_THREADS}, got {n!r}")
+    _wanted = n
+
+
+def get_num_threads() -> int:
+    """The number of threads kernels run on."""
+    return _wanted
+
+
+def enter() -> None:
+    """Prepare the calling Python thread for a parallel kernel (Numba keeps its thread count per Python thread)."""
+    if not _layer_chosen:
+        _choose_layer()
+    if getattr(_state, "count", None) != _wanted:
+        numba.set_num_threads(_wanted)
+        _state.count = _wanted
+
+
+def _choose_layer() -> None:
+    """Choose Intel TBB, the one layer that is safe for concurrent callers, after fork, and on busy machines."""
+    global _layer_chosen
+    with _lock:
+        if _layer_chosen:
+            return
+        _layer_chosen = True
+        if "NUMBA_THREADING_LAYER" in os.environ:
+            return
+        if _load_tbb():
+            config.THREADING_LAYER = "tbb"
+        else:
+            config.THREADING_LAYER = "omp"
+            warnings.warn(
+                "scratchconv: no TBB library found, threads run on OpenMP: "
+                "do not fork after the first kernel, and expect less speed on a busy machine",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+
+def _load_tbb() -> bool:
+    """Load pip's TBB (which lies where no loader looks for it) or the system's."""
+    if sys.platform == "win32":
+        names = [str(Path(sys.prefix, "Library", "bin", "tbb12.dll")), "tbb12.dll"]
+    elif sys.platform == "darwin":
+        names = [str(Path(sys.prefix, "lib", "libtbb.12.dylib")), "libtbb.12.dylib"]
+    else:
+        names = [str(Path(sys.prefix, "lib", "libtbb.so.12")), "libtbb.so.12"]
+    for name in names:
+        try:
+            ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+        except OSError:
+            continue
+        return True
+    return False

@@ -1,0 +1,29 @@
+"""The one place where results are allocated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from scratchconv.ops._op import Array
+
+ALIGNMENT = 64  # bytes: one cache line, one AVX-512 vector
+
+
+def empty(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
+    """Return an uninitialised C-contiguous array whose data start on a cache line (NumPy promises 16 bytes only)."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    raw = np.empty(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def empty_like(x: Array, dtype: npt.DTypeLike | None = None) -> Array:
+    """Return an uninitialised array with the shape and the memory order of ``x`` (channels-last stays so)."""
+    order = sorted(range(x.ndim), key=lambda axis: (-abs(x.strides[axis]), axis))
+    inverse = np.argsort(order) if x.ndim else []
+    return empty([x.shape[axis] for axis in order], dtype or x.dtype).transpose(inverse)

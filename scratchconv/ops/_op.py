@@ -1,0 +1,31 @@
+"""The interface that every operation offers to autograd."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class Op(Protocol):
+    """Anything with a ``forward`` and a ``backward``: a module of ``scratchconv.ops`` or an object inside one.
+
+    ``forward(*arrays, **params)`` checks its arguments and returns ``(output, saved)``; ``saved`` holds whatever
+    ``backward(saved, dy, needs)`` wants: it returns one gradient per array input, None where ``needs[i]`` is False.
+    """
+
+    @property
+    def forward(self) -> Any:
+        """The forward function: arrays and keyword parameters to (output array, saved)."""
+
+    @property
+    def backward(self) -> Any:
+        """The vector-Jacobian product: (saved, gradient of the output, needs) to gradients of the inputs."""
+
+
+def is_floating(x: Array) -> bool:
+    """Whether ``x`` can carry a gradient (float32 or float64)."""
+    return np.issubdtype(x.dtype, np.floating)

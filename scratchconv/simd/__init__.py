@@ -1,0 +1,83 @@
+"""A vector and a register tile for Numba, which has neither.
+
+Addresses are (array, flat offset): any C-contiguous float32 or float64 array, and the number of elements from the
+start of its memory. All functions work inside compiled kernels and as plain Python (``NUMBA_DISABLE_JIT=1``).
+
+Vector
+    ``load(x, i)``, ``store(x, i, v)``, ``load_partial(x, i, n)``, ``store_partial(x, i, v, n)``, ``splat(x, number)``
+    (dtype of array x), ``lanes_of(x)``, ``prefetch(x, i)``; ``+ - * /`` between vectors, ``fma(a, b, c)``,
+    ``maximum``, ``minimum`` (the second argument wins ties and NaN), ``square_root``, ``absolute``, ``sum_lanes(v)``;
+    comparisons ``< <= > >= == !=`` give a mask, masks combine with ``& | ^``, ``select(mask, a, b)`` applies one.
+Tile
+    ``TileShape(rows, vecs, dtype)`` passed as an argument fixes the shape at compile time; ``zeros(shape)``,
+    ``spread(shape, w, wi)``, ``row_offsets(shape, table, i)``, ``tile_load``, ``tile_store`` and their ``_partial``
+    forms, ``outer_fma`` (numbers times vectors), ``outer_fma_row`` (one broadcast feeds several taps), ``lane_fma``
+    (vectors times vectors), ``column_sums``; ``+ - *`` between tiles.
+CPU
+    ``lanes(dtype)``, ``vector_bytes()``, ``vector_registers()``, ``cache_bytes(level)``.
+"""
+
+from scratchconv.simd._cpu import cache_bytes, lanes, vector_bytes, vector_registers
+from scratchconv.simd._tile import (
+    column_sums,
+    lane_fma,
+    outer_fma,
+    outer_fma_row,
+    row_offsets,
+    spread,
+    tile_load,
+    tile_load_partial,
+    tile_store,
+    tile_store_partial,
+    zeros,
+)
+from scratchconv.simd._types import TileShape
+from scratchconv.simd._vector import (
+    absolute,
+    fma,
+    lanes_of,
+    load,
+    load_partial,
+    maximum,
+    minimum,
+    prefetch,
+    select,
+    splat,
+    square_root,
+    store,
+    store_partial,
+    sum_lanes,
+)
+
+__all__ = [
+    "TileShape",
+    "absolute",
+    "cache_bytes",
+    "column_sums",
+    "fma",
+    "lane_fma",
+    "lanes",
+    "lanes_of",
+    "load",
+    "load_partial",
+    "maximum",
+    "minimum",
+    "outer_fma",
+    "outer_fma_row",
+    "prefetch",
+    "row_offsets",
+    "select",
+    "splat",
+    "spread",
+    "square_root",
+    "store",
+    "store_partial",
+    "sum_lanes",
+    "tile_load",
+    "tile_load_partial",
+    "tile_store",
+    "tile_store_partial",
+    "vector_bytes",
+    "vector_registers",
+    "zeros",
+]
