@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -31,19 +29,16 @@ class ConsoleReporter(Reporter):
             refresh_per_second=4,
         )
         self._task = TaskID(0)
-        self._clock = 0.0
 
     def begin(self, epochs: int, images: int) -> None:
         """Open the bar."""
         self._task = self._bar.add_task("", total=epochs * images, epoch=1, epochs=epochs, loss=float("nan"), rate=0.0)
-        self._clock = time.perf_counter()
         self._bar.start()
 
     def advance(self, epoch: int, images: int, loss: float) -> None:
-        """Move the bar; the rate is that of this step, the time left comes from the recent average."""
-        now = time.perf_counter()
-        self._bar.update(self._task, advance=images, epoch=epoch, loss=loss, rate=images / (now - self._clock))
-        self._clock = now
+        """Move the bar."""
+        rate = self._bar.tasks[self._task].speed or 0.0
+        self._bar.update(self._task, advance=images, epoch=epoch, loss=loss, rate=rate)
 
     def message(self, text: str) -> None:
         """Print one line, as it is: paths and brackets are not markup, and long lines are not broken."""

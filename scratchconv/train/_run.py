@@ -1,0 +1,107 @@
+"""The folder a run leaves behind: settings, metrics, checkpoint and curves."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import scratchconv as sc
+from scratchconv.train import environment
+from scratchconv.train._config import TrainConfig
+
+CONFIG, METRICS, MODEL, CURVES = "config.json", "metrics.jsonl", "model.safetensors", "curves.png"
+
+
+class RunFolder:
+    """A run on disk.
+
+    ==================== ================================================================================
+    ``config.json``      the settings, and where and when they ran (versions, machine, commit)
+    ``metrics.jsonl``    one JSON object a line; ``kind`` is ``step``, ``epoch`` or ``test``
+    ``model.safetensors`` the weights after the last finished epoch
+    ``curves.png``       loss and accuracy, if matplotlib is installed
+    ==================== ================================================================================
+
+    Files are written under another name and renamed, so each is whole or missing; a line of metrics is written at once.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    def create(self, config: TrainConfig) -> None:
+        """Make the folder and record the settings and the environment.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder already holds something: a run is never overwritten.
+        """
+        self.refuse_if_used()
+        self.path.mkdir(parents=True, exist_ok=True)
+        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        values = {"settings": config.as_json(), "started": started, **environment.describe()}
+        with _replacing(self.path / CONFIG) as temporary:
+            temporary.write_text(json.dumps(values, indent=2) + "\n")
+
+    def refuse_if_used(self) -> None:
+        """Raise FileExistsError if the folder holds something or is a file."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise FileExistsError(f"{self.path} already exists and is not empty: remove it, or choose another run folder")
+
+    def record(self, kind: str, **values: Any) -> None:
+        """Append one line of metrics; ``time`` is seconds since 1970."""
+        line = json.dumps({"kind": kind, "time": round(time.time(), 4), **values}) + "\n"
+        with open(self.path / METRICS, "a") as file:
+            file.write(line)
+
+    def save_model(self, model: sc.nn.Module) -> None:
+        """Write the checkpoint."""
+        with _replacing(self.path / MODEL) as temporary:
+            sc.save(model.state_dict(), temporary)
+
+    def load_model(self, model: sc.nn.Module) -> None:
+        """Read the checkpoint into ``model``."""
+        if not (self.path / MODEL).exists():
+            raise FileNotFoundError(f"{self.path} has no {MODEL}: no epoch of that run was finished")
+        model.load_state_dict(sc.load(self.path / MODEL))
+
+    def config(self) -> TrainConfig:
+        """The settings of the run."""
+        if not (self.path / CONFIG).exists():
+            raise FileNotFoundError(f"{self.path} is not a run folder: it has no {CONFIG}")
+        return TrainConfig.from_json(json.loads((self.path / CONFIG).read_text())["settings"])
+
+    def metrics(self, kind: str) -> list[dict[str, Any]]:
+        """All lines of metrics of one kind, in the order of time."""
+        lines = (self.path / METRICS).read_text().splitlines()
+        return [record for record in map(json.loads, lines) if record["kind"] == kind]
+
+    def draw_curves(self) -> bool:
+        """Draw loss and accuracy; False if matplotlib is not installed."""
+        try:
+            from scratchconv.train import _curves
+        except ModuleNotFoundError as missing:
+            if missing.name != "matplotlib":
+                raise
+            return False
+        figure = _curves.draw(self.metrics("step"), self.metrics("test"))
+        with _replacing(self.path / CURVES) as temporary:
+            figure.savefig(temporary, format="png")
+        return True
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path`` that becomes ``path`` if the block succeeds and vanishes if not."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
