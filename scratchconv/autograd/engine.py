@@ -1,0 +1,217 @@
+"""The recorded graph and the backward pass over it.
+
+Every recorded operation is a ``Node``; its edges lead to what produced its inputs: another node, or a leaf tensor.
+The backward pass visits a node once all of its consumers have delivered their gradients (it counts them first), so
+each node runs exactly once, and it uses lists instead of recursion, so depth is bounded by memory only.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+
+from scratchconv.ops._op import Array, Op
+
+Hook = Callable[[Array], Array]
+
+
+class Leaf(Protocol):
+    """What the backward pass asks of a tensor at the end of an edge."""
+
+    def _receive(self, gradient: Array, shared: bool) -> None:
+        """Add ``gradient`` to ``.grad``; ``shared`` says that others may hold the same memory."""
+
+
+class Version:
+    """Counts the in-place changes of one piece of memory; all views of it share one counter."""
+
+    __slots__ = ("count", "extents")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.extents: set[tuple[int, int]] = set()
+
+    def bump(self, changed: Array) -> None:
+        """Note an in-place change of ``changed``, and which addresses its memory occupies."""
+        self.count += 1
+        root = changed
+        while isinstance(root.base, np.ndarray):
+            root = root.base
+        self.extents.add(byte_bounds(root))
+
+    def covers(self, array: Array) -> bool:
+        """Whether ``array`` lies in memory that was changed."""
+        low, high = byte_bounds(array)
+        return any(low < end and start < high for start, end in self.extents)
+
+
+class Node:
+    """One recorded operation: how to turn the gradient of its output into those of its inputs."""
+
+    __slots__ = ("edges", "freed", "hooks", "needs", "op", "retainer", "saved", "seen", "shape")
+
+    def __init__(self, op: Op, saved: Any, edges: Sequence[Node | Leaf | None], shape: tuple[int, ...]) -> None:
+        self.op = op
+        self.saved = saved
+        self.edges = edges
+        self.needs = tuple([edge is not None for edge in edges])
+        self.shape = shape
+        self.freed = False
+        self.seen: Sequence[tuple[Version, int]] = ()
+        self.hooks: dict[int, Hook] | None = None
+        self.retainer: weakref.ref[Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The operation's name in PyTorch's form, such as ``AddBackward``."""
+        name = str(getattr(self.op, "name", None) or getattr(self.op, "__name__", type(self.op).__name__))
+        return "".join(part.capitalize() for part in name.rpartition(".")[2].split("_")) + "Backward"
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def backward(self, dy: Array) -> Sequence[Array | None]:
+        """Gradients of the inputs, None where no one asked.
+
+        Raises
+        ------
+        RuntimeError
+            If the graph was freed, or if memory that this node saved has been changed in place since.
+        """
+        if self.freed:
+            raise RuntimeError(
+                f"backward through {self.name} (output shape {self.shape}) a second time: its saved arrays were freed "
+                "by the first backward; pass retain_graph=True to the first call to keep them"
+            )
+        for version, count in self.seen:
+            if version.count != count and any(version.covers(array) for array in saved_arrays(self.saved)):
+                raise RuntimeError(
+                    f"{self.name} (output shape {self.shape}) needs an array that was changed in place after it was "
+                    f"saved: it is at version {version.count}, version {count} was saved; "
+                    "use the out-of-place form of the later operation"
+                )
+        gradients: Sequence[Array | None] = self.op.backward(self.saved, dy, self.needs)
+        return gradients
+
+    def free(self) -> None:
+        """Drop saved arrays; a node that saved none can run again, as in PyTorch."""
+        if next(iter(saved_arrays(self.saved)), None) is not None:
+            self.saved = None
+            self.freed = True
+
+
+def saved_arrays(saved: Any) -> list[Array]:
+    """Return the arrays inside ``saved``, also those in nested tuples."""
+    if isinstance(saved, np.ndarray):
+        return [saved]
+    if isinstance(saved, (tuple, list)):
+        return [array for item in saved for array in saved_arrays(item)]
+    return []
+
+
+def count_consumers(root: Node) -> dict[int, int]:
+    """For every node and leaf reachable from ``root``: how many edges lead to it (keyed by id)."""
+    counts: dict[int, int] = {}
+    stack: list[Node] = [root]
+    while stack:
+        for edge in stack.pop().edges:
+            if edge is None:
+                continue
+            key = id(edge)
+            if key in counts:
+                counts[key] += 1
+            else:
+                counts[key] = 1
+                if isinstance(edge, Node):
+                    stack.append(edge)
+    return counts
+
+
+class _Sums:
+    """Gradients that have arrived so far, summed per receiver.
+
+    A gradient array may be known to several receivers (the two inputs of an addition get the same one), so the first
+    to arrive is kept as it is; a second makes a new sum, which belongs to us and takes further ones in place.
+    """
+
+    __slots__ = ("gradients", "owned")
+
+    def __init__(self) -> None:
+        self.gradients: dict[int, Array] = {}
+        self.owned: set[int] = set()
+
+    def add(self, key: int, gradient: Array) -> None:
+        """Add one more gradient for the receiver ``key``."""
+        present = self.gradients.get(key)
+        if present is None:
+            self.gradients[key] = gradient
+        elif key in self.owned:
+            np.add(present, gradient, out=present)
+        else:
+            self.gradients[key] = np.add(present, gradient)
+            self.owned.add(key)
+
+    def take(self, key: int) -> tuple[Array | None, bool]:
+        """Remove and return the sum for ``key``, and whether it belongs to the engine alone."""
+        owned = key in self.owned
+        self.owned.discard(key)
+        return self.gradients.pop(key, None), owned
+
+
+def backward(root: Node, gradient: Array, retain_graph: bool) -> None:
+    """Run the backward pass from ``root``, whose output has the gradient ``gradient``, into the leaves' ``.grad``."""
+    counts = count_consumers(root)
+    sums = _Sums()
+    sums.add(id(root), gradient)
+    ready: list[Node] = [root]
+    while ready:
+        node = ready.pop()
+        dy, _ = sums.take(id(node))
+        gradients: Sequence[Array | None] = (None,) * len(node.edges)
+        if dy is not None:
+            dy = _announce(node, dy)
+            gradients = node.backward(dy)
+        for edge, dx in zip(node.edges, gradients, strict=True):
+            if edge is None:
+                continue
+            key = id(edge)
+            if dx is not None:
+                sums.add(key, dx)
+            counts[key] -= 1
+            if counts[key]:
+                continue
+            if isinstance(edge, Node):
+                ready.append(edge)
+            else:
+                total, owned = sums.take(key)
+                if total is not None:
+                    edge._receive(total, not owned and _is_shared(total, node, dy, gradients))
+        if not retain_graph:
+            node.free()
+
+
+def _announce(node: Node, dy: Array) -> Array:
+    """Run the hooks of the node's output and keep its gradient if asked to."""
+    if node.hooks:
+        for hook in list(node.hooks.values()):
+            dy = hook(dy)
+    tensor = node.retainer() if node.retainer else None
+    if tensor is not None:
+        tensor._receive(dy, True)
+    return dy
+
+
+def _is_shared(gradient: Array, node: Node, dy: Array | None, gradients: Sequence[Array | None]) -> bool:
+    """Whether the memory of ``gradient`` is also known elsewhere, so that it must be copied before it is changed."""
+    others = [dy, *gradients, *saved_arrays(node.saved)]
+    twice = sum(other is gradient for other in gradients) > 1
+    return (
+        twice
+        or not gradient.flags.writeable
+        or any(o is not None and o is not gradient and np.may_share_memory(o, gradient) for o in others)
+        or dy is gradient
+    )
