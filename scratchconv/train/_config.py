@@ -60,17 +60,17 @@ class TrainConfig:
             raise ValueError(f"lr must be positive, got {self.lr!r}")
 
     def folder(self) -> Path:
-        """The run folder: ``out``, or a name made of model, data and the present time."""
+        """Name the run folder: ``out``, or a name made of model, data and the present time."""
         time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         return Path(self.out or Path("runs", f"{self.model}-{self.data}-{time}"))
 
     def as_json(self) -> dict[str, Any]:
-        """The settings as JSON values; ``from_json`` reads them back."""
+        """Return the settings as JSON values; ``from_json`` reads them back."""
         return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainConfig:
-        """The settings that ``as_json`` wrote."""
+        """Return the settings that ``as_json`` wrote."""
         paths = {name: Path(values[name]) for name in ("out", "data_root") if values.get(name) is not None}
         return cls(**(values | paths))
 

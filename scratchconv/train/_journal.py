@@ -26,12 +26,12 @@ class Journal:
         self._step_ended = self._lap_started = time.perf_counter()
 
     def start_epoch(self, epoch: int) -> None:
-        """``epoch`` (counted from 1) begins."""
+        """Note that ``epoch`` (counted from 1) begins."""
         self._epoch, self._loss, self._images = epoch, 0.0, 0
         self._step_ended = self._lap_started = time.perf_counter()
 
     def step(self, iteration: int, images: int, loss: float) -> None:
-        """Optimizer step ``iteration`` (counted from 1) of this epoch is done: mean ``loss`` over ``images`` images."""
+        """Note optimizer step ``iteration`` (counted from 1) of this epoch: mean ``loss`` over ``images`` images."""
         now = time.perf_counter()
         seconds, self._step_ended = now - self._step_ended, now
         self._step, self._images, self._loss = self._step + 1, self._images + images, self._loss + images * loss
@@ -44,7 +44,7 @@ class Journal:
             self._reporter.message(f"{where} Loss: {loss:.4f}")
 
     def end_epoch(self, lr: float) -> None:
-        """All steps of this epoch are done, at learning rate ``lr``."""
+        """Note that all steps of this epoch are done, at learning rate ``lr``."""
         seconds = self._lap()
         rate, loss = self._images / seconds, self._loss / self._images
         values = {"loss": loss, "lr": lr, "seconds": round(seconds, 4), "images_per_second": round(rate, 1)}
@@ -52,21 +52,21 @@ class Journal:
         self._summary = f"Epoch [{self._epoch}/{self._config.epochs}] training loss {loss:.4f}, {rate:,.0f} images/s"
 
     def end_test(self, test: Score) -> None:
-        """The checkpoint was written and the test set scored."""
+        """Note that the checkpoint was written and the test set scored."""
         self._saved = self._epoch
         values = {**test._asdict(), "seconds": round(self._lap(), 4)}
         self._run.record("test", epoch=self._epoch, step=self._step, **values)
         self._reporter.message(f"{self._summary}, test accuracy {100 * test.accuracy:.2f} %")
 
     def interrupted(self) -> None:
-        """The reader pressed Ctrl-C."""
+        """Say what an interrupted run leaves."""
         kept = f"the checkpoint of epoch {self._saved}" if self._saved else "no checkpoint yet"
         self._reporter.message(
             f"Interrupted in epoch {self._epoch}: settings, metrics and {kept} are in {self._run.path}"
         )
 
     def finished(self) -> None:
-        """The run is over: draw the curves and say where everything is."""
+        """Draw the curves and say where everything is."""
         if not self._run.draw_curves():
             self._reporter.message(f"No {CURVES}: matplotlib is missing (pip install 'scratchconv[plot]')")
         self._reporter.message(f"Saved in {self._run.path}")

@@ -52,7 +52,9 @@ class RunFolder:
     def refuse_if_used(self) -> None:
         """Raise FileExistsError if the folder holds something or is a file."""
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise FileExistsError(f"{self.path} already exists and is not empty: remove it, or choose another run folder")
+            raise FileExistsError(
+                f"{self.path} already exists and is not empty: remove it, or choose another run folder"
+            )
 
     def record(self, kind: str, **values: Any) -> None:
         """Append one line of metrics; ``time`` is seconds since 1970."""
@@ -72,13 +74,13 @@ class RunFolder:
         model.load_state_dict(sc.load(self.path / MODEL))
 
     def config(self) -> TrainConfig:
-        """The settings of the run."""
+        """Read the settings of the run."""
         if not (self.path / CONFIG).exists():
             raise FileNotFoundError(f"{self.path} is not a run folder: it has no {CONFIG}")
         return TrainConfig.from_json(json.loads((self.path / CONFIG).read_text())["settings"])
 
     def metrics(self, kind: str) -> list[dict[str, Any]]:
-        """All lines of metrics of one kind, in the order of time."""
+        """Read the metrics of one kind, in the order of time."""
         lines = (self.path / METRICS).read_text().splitlines()
         return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
@@ -98,7 +100,7 @@ class RunFolder:
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that becomes ``path`` if the block succeeds and vanishes if not."""
+    """Yield a temporary name beside ``path``; it becomes ``path`` if the block succeeds and vanishes if not."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary

@@ -15,7 +15,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def version(distribution: str = "scratchconv") -> str:
-    """The installed version of a distribution, or ``not installed`` (a source tree on the path)."""
+    """Return the installed version of a distribution, or ``not installed`` (a source tree on the path)."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -23,7 +23,7 @@ def version(distribution: str = "scratchconv") -> str:
 
 
 def cpu() -> str:
-    """The processor's name, as far as the system tells it."""
+    """Name the processor, as far as the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -33,7 +33,7 @@ def cpu() -> str:
 
 
 def commit(folder: Path = _PACKAGE) -> str | None:
-    """The git commit of the sources, ``-dirty`` if they were edited since; None outside a checkout.
+    """Return the git commit of the sources, ``-dirty`` if they were edited since; None outside a checkout.
 
     A package installed inside somebody else's checkout is not tracked there, and that commit says nothing about it.
     """
@@ -43,7 +43,7 @@ def commit(folder: Path = _PACKAGE) -> str | None:
 
 
 def describe() -> dict[str, Any]:
-    """Everything a reader of a result needs to know about where it came from, as JSON values."""
+    """Collect what a reader of a result needs to know about where it came from, as JSON values."""
     return {
         "versions": {
             "python": platform.python_version(),
@@ -55,7 +55,7 @@ def describe() -> dict[str, Any]:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """The output of a git command, or None if it failed or git is missing."""
+    """Return the output of a git command, or None if it failed or git is missing."""
     try:
         done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
     except OSError:
