@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 def _conv_stage(in_channels: int, out_channels: int) -> nn.Sequential:
-    """A 5×5 convolution that keeps the size, then batch norm, ReLU and a 2×2 max-pool that halves it."""
+    """Chain a 5×5 convolution that keeps the size, batch norm, ReLU, and a 2×2 max-pool that halves it."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size=5, padding=2),
         nn.BatchNorm2d(out_channels),
@@ -112,6 +112,6 @@ MODELS: dict[str, type[nn.Module]] = {"cnn": CNN, "resnet": ResNet}
 
 
 def build(name: str, seed: int = 0) -> nn.Module:
-    """The model called ``name`` ("cnn" or "resnet") with PyTorch's default initialisation under ``seed``."""
+    """Make the model called ``name`` ("cnn" or "resnet"), with PyTorch's default initialisation under ``seed``."""
     torch.manual_seed(seed)
     return MODELS[name]()
