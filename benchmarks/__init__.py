@@ -1,0 +1,1 @@
+"""Measurements, and the one writer of every table in the documentation."""

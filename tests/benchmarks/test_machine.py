@@ -1,0 +1,13 @@
+"""What a measurement says about its origin."""
+
+from __future__ import annotations
+
+from benchmarks import machine
+
+
+def test_names_versions_processor_and_load() -> None:
+    facts = machine.describe(torch=True)
+    assert facts["load"] >= 0
+    assert facts["machine"]["cpu"]
+    assert {"python", "numpy", "numba", "torch"} <= facts["versions"].keys()
+    assert "torch" not in machine.describe()["versions"]
