@@ -59,9 +59,7 @@ def train(
 
 @app.command()
 def parity(
-    dtype: Annotated[
-        list[Literal["float32", "float64"]] | None, typer.Option(help="Only this dtype (repeatable).")
-    ] = None,
+    dtype: Annotated[Literal["float32", "float64"] | None, typer.Option(help="Only this dtype.")] = None,
     op: Annotated[list[str] | None, typer.Option(help="Only this operation (repeatable).")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every case to this file.")] = None,
 ) -> None:
@@ -70,7 +68,7 @@ def parity(
     from torch_ref.parity.cases import CASES
 
     with _plain_errors():
-        lines = report.run(CASES, ops=op, dtypes=dtype)
+        lines = report.run(CASES, ops=op, dtypes=[dtype] if dtype else None)
         console = Console()
         console.width = max(console.width, report.WIDTH)  # a table cut off at 80 columns is of no use in a log
         console.print(report.table(report.rows(lines)))

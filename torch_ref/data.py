@@ -89,8 +89,9 @@ def load(name: DataName, train: bool, root: Path | None = None) -> Dataset[Sampl
         downloaded: Dataset[Sample] = make(**options, download=True)
         return downloaded
     except (URLError, OSError, RuntimeError) as cause:
+        reason = " ".join(str(cause).split())  # torchvision says it in several lines
         raise DataNotFoundError(
-            f"{name} is not in {folder} and could not be downloaded ({cause}). Connect to the network, or point "
+            f"{name} is not in {folder} and could not be downloaded ({reason}). Connect to the network, or point "
             f"--data-root or {ROOT_VARIABLE} at a folder in which torchvision finds it, or train on --data digits."
         ) from cause
 
