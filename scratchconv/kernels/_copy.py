@@ -1,0 +1,31 @@
+"""Copies and fills by whole vectors, for kernels that prepare their own scratch."""
+
+from __future__ import annotations
+
+from scratchconv import simd
+from scratchconv.kernels._jit import helper
+
+
+@helper
+def copy(source, i, target, o, n):
+    """target[o : o+n] = source[i : i+n]; the tail is one last vector that overlaps the one before."""
+    lanes = simd.lanes_of(source)
+    if n < lanes:
+        simd.store_partial(target, o, simd.load_partial(source, i, n), n)
+        return
+    for k in range(0, n - lanes + 1, lanes):
+        simd.store(target, o + k, simd.load(source, i + k))
+    simd.store(target, o + n - lanes, simd.load(source, i + n - lanes))
+
+
+@helper
+def fill_zero(target, o, n):
+    """target[o : o+n] = 0."""
+    lanes = simd.lanes_of(target)
+    zero = simd.splat(target, 0)
+    if n < lanes:
+        simd.store_partial(target, o, zero, n)
+        return
+    for k in range(0, n - lanes + 1, lanes):
+        simd.store(target, o + k, zero)
+    simd.store(target, o + n - lanes, zero)

@@ -1,0 +1,1 @@
+"""Two-dimensional convolution and its three gradients: one contract (naive) and its faster equals."""

@@ -1,0 +1,99 @@
+"""The zero-padded copy of a few source rows that a work item reads, so that no tap has to ask where the image ends."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scratchconv.kernels._copy import copy, fill_zero
+from scratchconv.kernels._jit import helper
+from scratchconv.kernels.conv2d._plan import Direction, Strip
+
+
+class Block(NamedTuple):
+    """Sizes of source and result and how work items cut them (plain integers, so kernels take it as it is)."""
+
+    batch: int
+    source_h: int
+    source_w: int
+    channels: int  # of the source
+    result_h: int
+    result_w: int
+    results: int  # channels of the result
+    step: int  # source rows from one result row to the next
+    spread: int  # result rows from one row of a phase to the next
+    images: int  # images of a work item
+    rows: int  # rows of a work item (of the longest phase)
+    strips: int  # work items that share an image
+    copied: int  # 1 if the source is copied into a padded block
+    top: int  # source row where the first block begins
+    left: int  # source column where a block begins
+    height: int  # rows of a block
+    width: int  # columns of a block
+    pixel: int  # elements from one column of a block to the next
+
+
+def describe(x, y, strip: Strip, row: Direction, column: Direction) -> Block:
+    """The sizes of source ``x`` (NHWC), result ``y`` (NHWC) and of the work items that ``strip`` cuts."""
+    strips = -(-row.positions // strip.rows)
+    cuts = (row.step, row.spread, strip.images, strip.rows, strips, int(strip.copied), row.low, column.low)
+    return Block(*x.shape, *y.shape[1:], *cuts, strip.height, strip.width, strip.pixel)
+
+
+@helper
+def work_items(g):
+    """Number of work items."""
+    return (g.batch + g.images - 1) // g.images * g.strips
+
+
+@helper
+def is_last(g, item):
+    """1 if the item is the last of its batch (whole images) or of its image (strips), else 0."""
+    if g.strips > 1:
+        return 1 if item % g.strips == g.strips - 1 else 0
+    return 1 if item == work_items(g) - 1 else 0
+
+
+@helper
+def source_offset(g, item):
+    """Flat offset of a work item in the source itself, for sources that need no padding."""
+    return (item // g.strips * g.images * g.source_h + item % g.strips * g.rows * g.step) * g.source_w * g.channels
+
+
+@helper
+def result_offset(g, item):
+    """Flat offset of a work item's first result."""
+    return (item // g.strips * g.images * g.result_h + item % g.strips * g.rows * g.spread) * g.result_w * g.results
+
+
+@helper
+def block_size(g):
+    """Elements of a block; a vector's slack lets tiles with few channels read whole vectors."""
+    return (g.images * g.height * g.width * g.pixel if g.copied else 0) + 64
+
+
+@helper
+def fill_block(x, g, item, block):
+    """Copy the work item's source rows into ``block``, zeros where they leave the image."""
+    image, top = item // g.strips * g.images, item % g.strips * g.rows * g.step + g.top
+    for n in range(min(g.images, g.batch - image)):
+        for r in range(g.height):
+            o = (n * g.height + r) * g.width * g.pixel
+            if 0 <= top + r < g.source_h:
+                _fill_row(x, ((image + n) * g.source_h + top + r) * g.source_w * g.channels, g, block, o)
+            else:
+                fill_zero(block, o, g.width * g.pixel)
+
+
+@helper
+def _fill_row(x, i, g, block, o):
+    """One row: zeros, the image's columns, zeros."""
+    begin = min(max(0, -g.left), g.width)
+    end = max(begin, min(g.width, g.source_w - g.left))
+    fill_zero(block, o, begin * g.pixel)
+    i += (begin + g.left) * g.channels
+    if g.pixel == g.channels:
+        copy(x, i, block, o + begin * g.pixel, (end - begin) * g.channels)
+    else:
+        for q in range(end - begin):
+            copy(x, i + q * g.channels, block, o + (begin + q) * g.pixel, g.channels)
+    fill_zero(block, o + end * g.pixel, (g.width - end) * g.pixel)

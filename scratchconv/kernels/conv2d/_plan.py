@@ -1,0 +1,180 @@
+"""What the direct kernels need to know of a geometry, worked out once per shape in plain Python.
+
+Forward convolution and input gradient are one computation. A *source* (x or dy) is read at pixel
+``i * step + shift(tap)``, a *result* (y or dx) is written at ``i * spread + phase``:
+
+=================  ======  ========  =====================================================
+direction          step    spread    phases
+=================  ======  ========  =====================================================
+forward            stride  1         one, with every tap at shift u*dilation - padding
+input gradient     1       stride    stride², phase a has the taps with (a+p-u*d) % s == 0,
+                                     at shift (a+p-u*d) / s
+=================  ======  ========  =====================================================
+
+(The second row is the sub-pixel form of the transposed convolution: Shi et al., arXiv:1609.07009.)
+
+Neighbouring taps of a kernel row lie side by side in memory, so the pair (tap column, channel) is walked as one *run*.
+A tile is any ``rows`` result pixels: two tables say where each pixel starts in the source and in the result, so no
+shape of image wastes part of a tile.
+"""
+
+from __future__ import annotations
+
+import functools
+from itertools import pairwise, product
+from typing import NamedTuple
+
+import numpy as np
+
+from scratchconv import simd
+
+# (rows, vecs) of the tile menu and its share of the FMA peak, by number of vector registers. The tile, its weight
+# vectors and one broadcast must fit the registers; at least 8 accumulators hide the latency of an FMA.
+_MENU = {16: ((6, 2, 1.0), (4, 3, 0.97), (12, 1, 0.85)), 32: ((14, 2, 1.0), (8, 3, 0.97), (14, 1, 0.88))}
+_PIXELS = 256  # small images are joined until a work item has this many pixels to share each weight panel
+
+
+class Direction(NamedTuple):
+    """One dimension of a geometry, seen from the result: sizes, step, spread and the taps of each phase."""
+
+    source: int
+    result: int
+    step: int
+    spread: int
+    phases: tuple[tuple[tuple[int, int], ...], ...]  # phase -> ((shift, tap), ...) by ascending shift
+
+    @property
+    def low(self) -> int:
+        """Smallest shift of all taps: where the padded source begins."""
+        return min((shift for taps in self.phases for shift, _ in taps), default=0)
+
+    @property
+    def high(self) -> int:
+        """Largest shift of all taps."""
+        return max((shift for taps in self.phases for shift, _ in taps), default=0)
+
+    @property
+    def positions(self) -> int:
+        """Result pixels of the longest phase."""
+        return -(-self.result // self.spread)
+
+    def count(self, phase: int) -> int:
+        """Result pixels of one phase."""
+        return max(0, -(-(self.result - phase) // self.spread))
+
+
+def forward_direction(size: int, out: int, taps: int, stride: int, padding: int, dilation: int) -> Direction:
+    """A dimension of y from x."""
+    return Direction(size, out, stride, 1, (tuple((u * dilation - padding, u) for u in range(taps)),))
+
+
+def input_grad_direction(size: int, out: int, taps: int, stride: int, padding: int, dilation: int) -> Direction:
+    """A dimension of dx from dy."""
+    phases = []
+    for a in range(stride):
+        feeding = [u for u in range(taps) if (a + padding - u * dilation) % stride == 0]
+        phases.append(tuple(sorted(((a + padding - u * dilation) // stride, u) for u in feeding)))
+    return Direction(out, size, 1, stride, tuple(phases))
+
+
+def choose_tile(width: int, dtype: np.dtype) -> simd.TileShape:
+    """The tile that computes ``width`` result channels in the least time, panel padding counted."""
+    lanes = simd.lanes(dtype)
+
+    def cost(entry: tuple[int, int, float]) -> float:
+        _, vecs, efficiency = entry
+        return -(-width // (vecs * lanes)) * vecs * lanes / efficiency
+
+    rows, vecs, _ = min(_MENU[simd.vector_registers()], key=cost)
+    return simd.TileShape(rows, vecs, dtype)
+
+
+class Strip(NamedTuple):
+    """How the work is cut: ``images`` whole images, or ``rows`` rows of one image, and its padded source block."""
+
+    images: int  # images in a work item
+    rows: int  # result rows (of the longest phase) in a work item
+    copied: bool  # whether the source is copied into a zero-padded block first
+    height: int  # source rows of a block
+    width: int  # source columns of a block
+    pixel: int  # elements between neighbouring source pixels
+
+
+def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: int, budget: int) -> Strip:
+    """Choose work items whose source block fills at most ``budget`` bytes."""
+    inside = row.low >= 0 and (row.positions - 1) * row.step + row.high < row.source
+    inside = inside and column.low >= 0 and (column.positions - 1) * column.step + column.high < column.source
+    copied = not inside
+    # A pixel pitch that is a multiple of 2 KiB would put all pixels of a tile into the same sets of L1.
+    pixel = channels + (64 // itemsize if copied and channels * itemsize % 2048 == 0 else 0)
+    width = (column.positions - 1) * column.step + column.high - column.low + 1 if copied else column.source
+    rows = row.positions
+    while rows > 1 and ((rows - 1) * row.step + row.high - row.low + 1) * width * pixel * itemsize > budget:
+        rows -= 1
+    images = 1
+    if rows == row.positions:
+        while images < batch and images * rows * column.positions < _PIXELS:
+            images += 1
+    else:
+        rows = -(-row.positions // -(-row.positions // rows))  # strips of nearly equal height
+    height = (rows - 1) * row.step + row.high - row.low + 1 if copied else row.source
+    return Strip(images, rows, copied, height, width, pixel)
+
+
+class Plan(NamedTuple):
+    """Tables of one direction. ``pieces[variant, phase]`` = first, count, first run, last run, run length, weights row.
+
+    Variant 1 is the last, possibly smaller, work item of a batch (or strip of an image); variant 0 all others.
+    """
+
+    strip: Strip
+    source: np.ndarray  # flat offset of each result pixel's first source pixel within a block
+    result: np.ndarray  # flat offset of each result pixel among the work item's results
+    pieces: np.ndarray  # (2, phases, 6)
+    runs: np.ndarray  # flat offset of each run from the pixel's first source pixel
+    taps: np.ndarray  # tap number u*KW+v of each run's taps, phase after phase: the order of the packed weights
+
+
+def _runs(columns: tuple[tuple[int, int], ...], joinable: bool) -> list[tuple[tuple[int, int], ...]]:
+    """Cut the taps of a kernel row into runs of neighbours, all of one length."""
+    adjacent = all(right[0] == left[0] + 1 for left, right in pairwise(columns))
+    return [columns] if columns and joinable and adjacent else [(tap,) for tap in columns]
+
+
+@functools.lru_cache(maxsize=512)
+def plan(row: Direction, column: Direction, strip: Strip, batch: int, group: int, results: int, rows: int) -> Plan:
+    """Work out all tables: ``group`` source channels a group, ``results`` channels a result pixel, ``rows`` a tile."""
+    pitch = strip.width * strip.pixel
+    top, left = (row.low, column.low) if strip.copied else (0, 0)
+    tap_columns = 1 + max((tap for phase in column.phases for _, tap in phase), default=0)
+    positions: list[tuple[np.ndarray, np.ndarray]] = []
+    runs: list[int] = []
+    taps: list[int] = []
+    pieces = np.zeros((2, len(row.phases) * len(column.phases), 6), np.int64)
+    for phase, ((a, row_taps), (b, column_taps)) in enumerate(product(enumerate(row.phases), enumerate(column.phases))):
+        parts = _runs(column_taps, joinable=group == strip.pixel)
+        length = len(parts[0]) * group if parts else 0
+        first_run, first_row = len(runs), len(taps) * group
+        for (shift, u), part in product(row_taps, parts):
+            runs.append((shift - top) * pitch + (part[0][0] - left) * strip.pixel)
+            taps += [u * tap_columns + v for _, v in part]
+        for variant, (images, high, missing) in enumerate(_variants(strip, row, batch)):
+            n, i, j = np.indices((images, max(0, high - missing[a]), column.count(b))).reshape(3, -1)
+            first = sum(table.size for table, _ in positions)
+            pieces[variant, phase] = first, n.size, first_run, len(runs), length, first_row
+            source = n * strip.height * pitch + i * row.step * pitch + j * column.step * strip.pixel
+            pixel = (n * row.result + i * row.spread + a) * column.result + j * column.spread + b
+            # The last tile of a piece may be short of pixels: it computes the last one again.
+            positions.append(tuple(np.pad(t, (0, rows if t.size else 0), "edge") for t in (source, pixel * results)))
+    source_table, result_table = (np.concatenate(tables).astype(np.int64) for tables in zip(*positions, strict=True))
+    return Plan(strip, source_table, result_table, pieces, np.array(runs, np.int64), np.array(taps, np.int64))
+
+
+def _variants(strip: Strip, row: Direction, batch: int) -> list[tuple[int, int, list[int]]]:
+    """Images, rows, and rows that each phase lacks at the bottom of an image, of an ordinary and of the last work item."""
+    missing = [row.positions - row.count(a) for a in range(len(row.phases))]
+    if strip.rows < row.positions:
+        last_rows = row.positions - (row.positions - 1) // strip.rows * strip.rows
+        return [(1, strip.rows, [0] * len(missing)), (1, last_rows, missing)]
+    last_images = batch - (batch - 1) // strip.images * strip.images if batch else 0
+    return [(strip.images, strip.rows, missing), (last_images, strip.rows, missing)]

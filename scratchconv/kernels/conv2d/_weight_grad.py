@@ -1,0 +1,162 @@
+"""Weight and bias gradients of the direct algorithm.
+
+The tile's rows are (tap, channel) pairs and its vectors are filters: dw is one more outer-product accumulate, reduced
+over pixels. Each work item sums its own pixels from zero in registers, then adds them to the sum of its chunk; chunks
+are merged in float64. There are always the same chunks, whatever the number of threads, so results are bitwise equal.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchconv import simd
+from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels.conv2d import _block
+from scratchconv.kernels.conv2d._plan import choose_tile, cut, forward_direction, plan
+
+CHUNKS = 16  # partial sums of dw
+SCRATCH = 32 << 20  # bytes that all partial sums may take together; at least two are kept
+
+
+@helper
+def _sum_pixels(shape, x, origin, taps, source, first, count, dy, di, pixel):
+    """acc[r, l] = Σ_q x[source pixel q + taps[r]] * dy[q, l]; dy lies at ``di``, ``pixel`` elements a pixel."""
+    acc = simd.zeros(shape)
+    for q in range(count):
+        acc = simd.outer_fma(acc, x, origin + source[first + q], taps, dy, di + q * pixel)
+    return acc
+
+
+@helper
+def _add(shape, acc, total, at, rows, n):
+    """Add the first ``n`` lanes of each row of the tile to ``total``."""
+    if n >= shape.width:
+        simd.tile_store(acc + simd.tile_load(shape, total, at, rows), total, at, rows)
+    else:
+        simd.tile_store_partial(acc + simd.tile_load_partial(shape, total, at, rows, n), total, at, rows, n)
+
+
+@helper
+def _pad_lanes(dy, di, pixel, n, width, count, padded):
+    """padded[q, :] = n lanes of pixel q, then zeros."""
+    lanes = simd.lanes_of(dy)
+    for q in range(count):
+        for v in range(0, width, lanes):
+            simd.store(padded, q * width + v, simd.load_partial(dy, di + q * pixel + v, n - v))
+
+
+@helper
+def _item(shape, x, origin, dy, di, g, piece, source, taps, row_at, groups, padded, total, at):
+    """Add one work item's gradient to ``total[at:]``, a (rows, F) matrix."""
+    per_group, filters = g.channels // groups, g.results // groups
+    for group in range(groups):
+        for f in range(0, filters, shape.width):
+            lane = group * filters + f
+            panel, pi, pixel = dy, di + lane, g.results
+            if f + shape.width > filters:
+                _pad_lanes(dy, di + lane, g.results, filters - f, shape.width, piece[1], padded)
+                panel, pi, pixel = padded, 0, shape.width
+            for r in range(0, taps.size, shape.rows):
+                rows = simd.row_offsets(shape, taps, r)
+                start = origin + group * per_group
+                acc = _sum_pixels(shape, x, start, rows, source, piece[0], piece[1], panel, pi, pixel)
+                _add(shape, acc, total, at + lane, simd.row_offsets(shape, row_at, r), filters - f)
+
+
+@parallel_kernel
+def _run(shape, x, dy, g, source, pieces, taps, row_at, groups, totals):
+    """totals[chunk] = Σ over the chunk's work items of naive.weight_grad; see _sum_pixels
+
+    x, dy flat NHWC; totals (chunks, rows, F). Owns: a worker writes totals[chunk].
+    Cost: that of naive plus the padding of tiles; reads x and dy once from memory, then from cache.
+    """
+    items, chunks = _block.work_items(g), totals.shape[0]
+    size = totals.shape[1] * totals.shape[2]
+    flat = totals.reshape(-1)
+    for chunk in prange(chunks):
+        block = np.empty(_block.block_size(g), x.dtype)
+        padded = np.empty(pieces[0, 0, 1] * shape.width, x.dtype)
+        for i in range(size):
+            flat[chunk * size + i] = 0
+        for item in range(chunk * items // chunks, (chunk + 1) * items // chunks):
+            image, origin = x, _block.source_offset(g, item)
+            if g.copied:
+                _block.fill_block(x, g, item, block)
+                image, origin = block, 0
+            piece = pieces[_block.is_last(g, item), 0]
+            di = _block.result_offset(g, item)
+            _item(shape, image, origin, dy, di, g, piece, source, taps, row_at, groups, padded, flat, chunk * size)
+
+
+@parallel_kernel
+def _merge(totals, out):
+    """out[i] = Σ_chunk totals[chunk, i] in float64, chunk after chunk. Owns: a worker writes its elements of out."""
+    for i in prange(out.size):
+        total = np.float64(0)
+        for chunk in range(totals.shape[0]):
+            total += totals[chunk, i]
+        out[i] = total
+
+
+def weight_grad(x, dy, stride, padding, dilation, groups, dw):
+    """As naive.weight_grad; lanes are filters, rows are (tap, channel) pairs."""
+    dims = zip(x.shape[1:3], dy.shape[1:3], dw.shape[:2], stride, padding, dilation, strict=True)
+    row, column = (forward_direction(*dim) for dim in dims)
+    shape = choose_tile(dy.shape[3] // groups, x.dtype)
+    strip = cut(row, column, x.shape[0], x.shape[3], x.itemsize, simd.cache_bytes(2) // 8)
+    tables = plan(row, column, strip, x.shape[0], dw.shape[2], dy.shape[3], shape.rows)
+    g = _block.describe(x, dy, strip, row, column)
+    taps = _tap_offsets(g, dw.shape, dilation, shape.rows)
+    chunks = max(2, min(CHUNKS, SCRATCH // max(1, dw.nbytes)))
+    totals = np.empty((chunks, taps.size, dw.shape[3]), x.dtype)
+    row_at = np.arange(taps.size) * dw.shape[3]
+    _run(shape, x.reshape(-1), dy.reshape(-1), g, tables.source, tables.pieces, taps, row_at, groups, totals)
+    _merge(totals.reshape(chunks, -1), dw.reshape(-1))
+
+
+def _tap_offsets(g, shape, dilation, rows):
+    """Offset of each (u, v, c) from a pixel's first source element, repeated at the end to fill the last tile."""
+    u, v, c = np.indices(shape[:3]).reshape(3, -1)
+    offsets = (u * dilation[0] * g.width + v * dilation[1]) * g.pixel + c
+    return np.pad(offsets, (0, -offsets.size % rows), "edge").astype(np.int64)
+
+
+@helper
+def _sum_image(shape, single, x, at, pixels, pitch, steps, n, row):
+    """row = Σ_q of ``n`` lanes of the pixels of one image, ``rows`` pixels at a time, then the rest one by one."""
+    acc = simd.zeros(shape)
+    whole = pixels // shape.rows * shape.rows
+    for q in range(0, whole, shape.rows):
+        acc = acc + simd.tile_load_partial(shape, x, at + q * pitch, simd.row_offsets(shape, steps, 0), n)
+    total = simd.column_sums(acc)
+    for q in range(whole, pixels):
+        total = total + simd.tile_load_partial(single, x, at + q * pitch, (0,), n)
+    simd.tile_store(total, row, 0, (0,))
+
+
+@parallel_kernel
+def _sum_columns(shape, single, x, steps, totals):
+    """totals[chunk, f] = Σ x[n, q, f] over the chunk's images n and all pixels q; x (N, pixels, F), totals float64
+
+    Owns: a worker writes totals[chunk]. An image is summed from zero in registers of x's dtype, images in float64.
+    """
+    chunks, images, pixels, filters = totals.shape[0], x.shape[0], x.shape[1], x.shape[2]
+    for chunk in prange(chunks):
+        row = np.empty(shape.width, x.dtype)
+        for f in range(filters):
+            totals[chunk, f] = 0
+        for n in range(chunk * images // chunks, (chunk + 1) * images // chunks):
+            for f in range(0, filters, shape.width):
+                _sum_image(shape, single, x, n * pixels * filters + f, pixels, filters, steps, filters - f, row)
+                for lane in range(min(shape.width, filters - f)):
+                    totals[chunk, f + lane] += row[lane]
+
+
+def bias_grad(dy, db):
+    """As naive.bias_grad."""
+    shape = choose_tile(dy.shape[3], dy.dtype)
+    totals = np.empty((CHUNKS, dy.shape[3]))
+    steps = np.arange(shape.rows) * dy.shape[3]
+    single = simd.TileShape(1, shape.vecs, dy.dtype)
+    _sum_columns(shape, single, dy.reshape(dy.shape[0], dy.shape[1] * dy.shape[2], dy.shape[3]), steps, totals)
+    _merge(totals, db)

@@ -1,0 +1,106 @@
+"""Register-tiled convolution that reads the image itself: the default.
+
+What it changes against im2col: no matrix of patches is ever written. A tile of ``rows`` result pixels x ``width``
+filters stays in registers while the taps go by; each step multiplies one number of each pixel with one vector of
+filters. The padded copy of a few rows (``_block``) is all the scratch there is.
+
+The input gradient is the same computation with dy as its source and the weights turned round (``_plan``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchconv import simd
+from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels.conv2d import _block, _panels
+from scratchconv.kernels.conv2d._plan import (
+    choose_tile,
+    cut,
+    forward_direction,
+    input_grad_direction,
+    plan,
+)
+from scratchconv.kernels.conv2d._weight_grad import bias_grad, weight_grad
+
+__all__ = ["bias_grad", "forward", "input_grad", "weight_grad"]
+
+CHUNKS = 64  # work items are dealt to at most so many prange iterations, each with its own scratch
+
+
+@helper
+def _convolve(shape, x, origin, piece, source, result, runs, weights, wi, bias, f, y, yi, filters):
+    """The convolution: for each tile of pixels, for each run of taps, for each (tap column, channel) of the run."""
+    for q in range(piece[0], piece[0] + piece[1], shape.rows):
+        pixels = simd.row_offsets(shape, source, q)
+        acc = simd.spread(shape, bias, f)
+        w = wi + piece[5] * shape.width
+        for t in range(piece[2], piece[3]):
+            first = origin + runs[t]
+            for k in range(piece[4]):
+                acc = simd.outer_fma(acc, x, first + k, pixels, weights, w + k * shape.width)
+            w += piece[4] * shape.width
+        where = simd.row_offsets(shape, result, q)
+        if filters >= shape.width:
+            simd.tile_store(acc, y, yi, where)
+        else:
+            simd.tile_store_partial(acc, y, yi, where, filters)
+
+
+@parallel_kernel
+def _run(shape, x, g, source, result, pieces, runs, weights, bias, y):
+    """y[n,·,·,f] = bias[f] + Σ over runs and channels of source pixel x weight panel; see naive.forward, input_grad
+
+    x, y flat NHWC; weights (G, P, R, width) packed; bias (G, P*width). Owns: a worker writes all results of its work
+    items. Cost: that of naive plus the padding of tiles and panels; reads each source row about once from memory.
+    """
+    items = _block.work_items(g)
+    chunks = min(items, CHUNKS)
+    groups, panels, depth = weights.shape[0], weights.shape[1], weights.shape[2]
+    per_group, filters = g.channels // groups, g.results // groups
+    for chunk in prange(chunks):
+        block = np.empty(_block.block_size(g), x.dtype)
+        for item in range(chunk * items // chunks, (chunk + 1) * items // chunks):
+            image, origin = x, _block.source_offset(g, item)
+            if g.copied:
+                _block.fill_block(x, g, item, block)
+                image, origin = block, 0
+            at = _block.result_offset(g, item)
+            last = _block.is_last(g, item)
+            for phase in range(pieces.shape[1]):
+                for gp in range(groups * panels):
+                    group, f = gp // panels, gp % panels * shape.width
+                    _convolve(
+                        shape, image, origin + group * per_group, pieces[last, phase], source, result, runs,
+                        weights, gp * depth * shape.width, bias, gp * shape.width,
+                        y, at + group * filters + f, filters - f,
+                    )  # fmt: skip
+
+
+def _launch(x, w, lane_step, group_step, row_step, bias, y, groups, row, column):
+    """Pack the weights, then run. The steps say how lanes, groups and reduced channels lie in it."""
+    per_group, filters = x.shape[3] // groups, y.shape[3] // groups
+    shape = choose_tile(filters, x.dtype)
+    strip = cut(row, column, x.shape[0], x.shape[3], x.itemsize, simd.cache_bytes(2) // 4)
+    tables = plan(row, column, strip, x.shape[0], per_group, y.shape[3], shape.rows)
+    rows = (tables.taps[:, None] * w[0, 0].size + np.arange(per_group) * row_step).ravel()
+    panels = np.empty((groups, -(-filters // shape.width), rows.size, shape.width), x.dtype)
+    _panels.pack(w.reshape(-1), rows, lane_step, group_step, filters, shape.width, panels)
+    padded_bias = np.zeros((groups, panels.shape[1] * shape.width), x.dtype)
+    padded_bias[:, :filters] = bias.reshape(groups, filters)
+    _run(shape, x.reshape(-1), _block.describe(x, y, strip, row, column), *tables[1:5], panels, padded_bias, y.reshape(-1))
+
+
+def forward(x, w, b, stride, padding, dilation, groups, y):
+    """As naive.forward; lanes are filters, the reduced channels are those of x."""
+    dims = zip(x.shape[1:3], y.shape[1:3], w.shape[:2], stride, padding, dilation, strict=True)
+    row, column = (forward_direction(*dim) for dim in dims)
+    _launch(x, w, 1, w.shape[3] // groups, w.shape[3], b, y, groups, row, column)
+
+
+def input_grad(dy, w, stride, padding, dilation, groups, dx):
+    """As naive.input_grad; lanes are channels of x, the reduced channels are filters."""
+    dims = zip(dx.shape[1:3], dy.shape[1:3], w.shape[:2], stride, padding, dilation, strict=True)
+    row, column = (input_grad_direction(*dim) for dim in dims)
+    nothing = np.zeros(dx.shape[3], dx.dtype)
+    _launch(dy, w, w.shape[3], w.shape[3] // groups, 1, nothing, dx, groups, row, column)
