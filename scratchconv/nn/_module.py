@@ -12,9 +12,10 @@ from scratchconv.autograd import Tensor
 from scratchconv.nn import _state
 from scratchconv.nn._hooks import HookTable, RemovableHandle
 from scratchconv.nn._parameter import Parameter
+from scratchconv.nn._registry import Registry
 
 
-class Module:
+class Module(Registry):
     """A layer or model: assign Parameters, Modules and buffers as attributes, and write ``forward``.
 
     Assignment is registration: a :class:`Parameter` or :class:`Module` set as an attribute goes into a table of the
@@ -31,19 +32,16 @@ class Module:
     """
 
     training: bool
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module | None]
-    _transient: set[str]  # names of the buffers that state_dict leaves out
     _forward_hooks: HookTable
     _forward_pre_hooks: HookTable
 
     def __init__(self) -> None:
-        # Straight into __dict__, because __setattr__ itself consults these tables.
-        self.__dict__.update(training=True, _parameters={}, _buffers={}, _modules={}, _transient=set())
-        self.__dict__.update(_forward_hooks=HookTable(), _forward_pre_hooks=HookTable())
+        super().__init__()
+        self.training = True
+        self._forward_hooks = HookTable()
+        self._forward_pre_hooks = HookTable()
 
-    # -- calling ------------------------------------------------------------------------------------------------------
+    # Calling
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; every subclass writes its own."""
@@ -69,102 +67,7 @@ class Module:
         """Call ``hook(module, args, output)`` after each forward; what it returns, unless None, replaces the output."""
         return self._forward_hooks.register(hook)
 
-    # -- attributes ---------------------------------------------------------------------------------------------------
-
-    def __getattr__(self, name: str) -> Any:
-        # Reached only when ordinary lookup has failed.
-        for table in ("_parameters", "_buffers", "_modules"):
-            entries = self.__dict__.get(table)
-            if entries is not None and name in entries:
-                return entries[name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Parameter):
-            self._make_room(name, self._table("_parameters"))
-            self.register_parameter(name, value)
-        elif isinstance(value, Module):
-            self._make_room(name, self._table("_modules"))
-            self.add_module(name, value)
-        else:
-            self._set_plain(name, value)
-
-    def __delattr__(self, name: str) -> None:
-        for table in (self._parameters, self._buffers, self._modules):
-            if name in table:
-                del table[name]
-                self._transient.discard(name)
-                return
-        super().__delattr__(name)
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
-
-    def _table(self, kind: str) -> dict[str, Any]:
-        """Return one of the tables, or explain that ``__init__`` has not made it yet."""
-        if kind not in self.__dict__:
-            raise AttributeError(f"call super().__init__() in {type(self).__name__}.__init__ before assigning to {kind}")
-        table: dict[str, Any] = self.__dict__[kind]
-        return table
-
-    def _make_room(self, name: str, keep: dict[str, Any]) -> None:
-        """Forget ``name`` everywhere but in the table ``keep``, where its place in the order matters."""
-        self.__dict__.pop(name, None)
-        for kind in ("_parameters", "_buffers", "_modules"):
-            table = self._table(kind)
-            if table is not keep:
-                table.pop(name, None)
-
-    def _set_plain(self, name: str, value: Any) -> None:
-        """Assign anything that is no Parameter or Module; a registered name accepts its own kind or None only."""
-        kinds: tuple[tuple[str, str, type], ...] = (
-            ("_parameters", "Parameter", Parameter),
-            ("_buffers", "Tensor", Tensor),
-            ("_modules", "Module", Module),
-        )
-        for kind, wanted, cls in kinds:
-            table = self.__dict__.get(kind)
-            if table is not None and name in table:
-                if value is not None and not isinstance(value, cls):
-                    raise TypeError(f"{name!r} is registered as a {wanted}: assign a {wanted} or None, not {type(value)}")
-                table[name] = value
-                return
-        object.__setattr__(self, name, value)
-
-    # -- registration -------------------------------------------------------------------------------------------------
-
-    def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Add a parameter; None keeps the name in its place but holds nothing (a layer without bias)."""
-        self._check_name(name, self._table("_parameters"))
-        if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"parameter {name!r} must be a Parameter or None, got {type(param)}")
-        self._parameters[name] = param
-
-    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Add a tensor that belongs to the state but is not trained; ``persistent=False`` keeps it out of state_dict."""
-        self._check_name(name, self._table("_buffers"))
-        if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"buffer {name!r} must be a Tensor or None, got {type(tensor)}")
-        self._buffers[name] = tensor
-        (self._transient.discard if persistent else self._transient.add)(name)
-
-    def add_module(self, name: str, module: Module | None) -> None:
-        """Add a child under ``name``; None keeps the name in its place but holds nothing."""
-        self._check_name(name, self._table("_modules"))
-        if module is not None and not isinstance(module, Module):
-            raise TypeError(f"child {name!r} must be a Module or None, got {type(module)}")
-        self._modules[name] = module
-
-    def _check_name(self, name: str, table: dict[str, Any]) -> None:
-        """Raise unless ``name`` can become an entry of ``table``."""
-        if not isinstance(name, str):
-            raise TypeError(f"the name of a parameter, buffer or child must be a string, got {type(name)}")
-        if not name or "." in name:
-            raise KeyError(f"the name of a parameter, buffer or child must be non-empty and without dots, got {name!r}")
-        if name not in table and hasattr(self, name):
-            raise KeyError(f"{type(self).__name__} already has an attribute {name!r}")
-
-    # -- traversal ----------------------------------------------------------------------------------------------------
+    # Traversal
 
     def children(self) -> Iterator[Module]:
         """Yield the direct children."""
@@ -227,7 +130,7 @@ class Module:
                 seen.add(id(entry))
                 yield (f"{path}.{name}" if path else name), entry
 
-    # -- state --------------------------------------------------------------------------------------------------------
+    # State
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return parameters and persistent buffers by dotted name, detached but sharing the module's memory."""
@@ -241,14 +144,14 @@ class Module:
         """
         return _state.load(self, state_dict, strict=strict)
 
-    # -- modes and bulk changes ---------------------------------------------------------------------------------------
+    # Modes and bulk changes
 
     def train(self, mode: bool = True) -> Self:
         """Switch this module and all below it to training mode (or, with False, to evaluation)."""
         if not isinstance(mode, bool):
             raise ValueError(f"training mode is a bool, got {mode!r}")
         for module in self.modules():
-            module.__dict__["training"] = mode
+            module.training = mode
         return self
 
     def eval(self) -> Self:
@@ -274,7 +177,7 @@ class Module:
         return self
 
     def to(self, dtype: npt.DTypeLike) -> Self:
-        """Convert floating-point parameters, their gradients and buffers to ``dtype``; parameters stay the same objects."""
+        """Convert floating-point parameters, their gradients and buffers to ``dtype``, each within its own object."""
         _state.convert(self, np.dtype(dtype))
         return self
 
@@ -286,7 +189,7 @@ class Module:
         """Convert to float64."""
         return self.to(np.float64)
 
-    # -- text ---------------------------------------------------------------------------------------------------------
+    # Text
 
     def extra_repr(self) -> str:
         """Return what the parentheses of the module's own line show."""

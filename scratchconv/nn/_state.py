@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scratchconv.autograd import Tensor
+from scratchconv.nn._parameter import overwrite
+from scratchconv.ops._memory import empty_like
 
 if TYPE_CHECKING:
     from scratchconv.nn._module import Module
@@ -29,8 +31,10 @@ def collect(module: Module) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
     for path, owner in module.named_modules(remove_duplicate=False):
         prefix = path + "." if path else ""
-        for name, tensor in owner.own_state():
-            state[prefix + name] = tensor
+        lasting = {name: buffer for name, buffer in owner._buffers.items() if name not in owner._transient}
+        for name, tensor in [*owner._parameters.items(), *lasting.items()]:
+            if tensor is not None:
+                state[prefix + name] = tensor
     return state
 
 
@@ -57,8 +61,21 @@ def load(module: Module, state: Mapping[str, Any], *, strict: bool) -> Incompati
     return keys
 
 
+def convert(module: Module, dtype: np.dtype[Any]) -> None:
+    """Give every floating-point parameter, gradient and buffer new memory of ``dtype``, in the same memory order."""
+    if dtype.kind != "f":
+        raise TypeError(f"a module can only be converted to a floating-point dtype, got {dtype}")
+    tensors = [*module.parameters(), *module.buffers()]
+    tensors += [param.grad for param in module.parameters() if param.grad is not None]
+    for tensor in tensors:
+        if tensor.dtype.kind == "f" and tensor.dtype != dtype:
+            converted = empty_like(tensor.data, dtype)
+            converted[...] = tensor.data
+            tensor.data = converted
+
+
 def as_array(value: Any) -> npt.NDArray[Any]:
-    """Return the NumPy array behind a Tensor, or what NumPy makes of anything else (arrays, other libraries' tensors)."""
+    """Return the array behind a Tensor, or what NumPy makes of anything else (other libraries' tensors, too)."""
     return value.data if isinstance(value, Tensor) else np.asarray(value)
 
 

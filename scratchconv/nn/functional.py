@@ -1,0 +1,175 @@
+"""Layers as functions of tensors, with PyTorch's names and argument orders.
+
+Each one is a thin door to an operation of ``scratchconv.ops``, where arguments are checked and errors are raised.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from scratchconv import ops
+from scratchconv.autograd import Tensor, apply
+from scratchconv.nn._geometry import IntPair, pair
+
+Padding = IntPair | Literal["same", "valid"]
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: IntPair = 1,
+    padding: Padding = 0,
+    dilation: IntPair = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Cross-correlate (N, C, H, W) with (F, C/groups, KH, KW): see :class:`scratchconv.nn.Conv2d`."""
+    stride, dilation = pair(stride, "stride"), pair(dilation, "dilation")
+    check_padding_string(padding, stride)
+    if padding == "same":
+        return _conv2d_same(input, weight, bias, dilation, groups)
+    zeros = (0, 0) if isinstance(padding, str) else pair(padding, "padding")
+    return apply(ops.conv2d, input, weight, bias, stride=stride, padding=zeros, dilation=dilation, groups=groups)
+
+
+def check_padding_string(padding: Padding, stride: tuple[int, int]) -> None:
+    """Raise ValueError for a string that names no padding, or for "same" with a stride."""
+    if not isinstance(padding, str):
+        return
+    if padding not in ("same", "valid"):
+        raise ValueError(f"padding must be an int, a pair, 'same' or 'valid', got {padding!r}")
+    if padding == "same" and stride != (1, 1):
+        raise ValueError(f"padding='same' needs stride 1, got stride={stride}")
+
+
+def _conv2d_same(input: Tensor, weight: Tensor, bias: Tensor | None, dilation: tuple[int, int], groups: int) -> Tensor:
+    """Convolve with as much padding as keeps H and W.
+
+    d·(K−1) zeros go around an axis. Where that is odd, PyTorch puts the extra one behind: pad both ends by the larger
+    half and drop the first output.
+    """
+    total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
+    halves = (-(-total[0] // 2), -(-total[1] // 2))
+    y = apply(ops.conv2d, input, weight, bias, stride=(1, 1), padding=halves, dilation=dilation, groups=groups)
+    skip = (total[0] % 2, total[1] % 2)
+    return y[:, :, skip[0] :, skip[1] :] if any(skip) else y
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return input · weightᵀ + bias: (…, K) with (M, K) gives (…, M)."""
+    return apply(ops.linear, input, weight, bias)
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return max(input, 0); ``inplace`` writes it over the input's memory, and returns the input."""
+    return input.relu_() if inplace else input.relu()
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: IntPair,
+    stride: IntPair | None = None,
+    padding: IntPair = 0,
+    dilation: IntPair = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Return the maximum of each window: see :class:`scratchconv.nn.MaxPool2d`."""
+    return apply(
+        ops.max_pool2d,
+        input,
+        kernel_size=pair(kernel_size, "kernel_size"),
+        stride=pair(kernel_size if stride is None else stride, "stride"),
+        padding=pair(padding, "padding"),
+        dilation=pair(dilation, "dilation"),
+        ceil_mode=ceil_mode,
+    )
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: IntPair,
+    stride: IntPair | None = None,
+    padding: IntPair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """Return the mean of each window: see :class:`scratchconv.nn.AvgPool2d`."""
+    return apply(
+        ops.avg_pool2d,
+        input,
+        kernel_size=pair(kernel_size, "kernel_size"),
+        stride=pair(kernel_size if stride is None else stride, "stride"),
+        padding=pair(padding, "padding"),
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+        divisor_override=divisor_override,
+    )
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each channel, updating running statistics in training: see :class:`scratchconv.nn.BatchNorm2d`."""
+    return apply(
+        ops.batch_norm,
+        input,
+        weight,
+        bias,
+        running_mean=None if running_mean is None else running_mean.data,
+        running_var=None if running_var is None else running_var.data,
+        training=training,
+        momentum=momentum,
+        eps=eps,
+    )
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Return −log softmax(input)[n, target[n]], reduced over n: see :class:`scratchconv.nn.CrossEntropyLoss`."""
+    return apply(
+        ops.cross_entropy,
+        input,
+        target=_array(target),
+        weight=None if weight is None else _array(weight),
+        ignore_index=ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
+
+
+def _array(x: Any) -> Any:
+    """Return the array of a tensor that takes no gradient."""
+    return x.data if isinstance(x, Tensor) else np.asarray(x)
+
+
+def log_softmax(input: Tensor, dim: int) -> Tensor:
+    """Return input − log Σ exp(input) along ``dim``, shifted by the maximum so that nothing overflows."""
+    shifted = input - input.detach().amax(dim, keepdim=True)
+    return shifted - shifted.exp().sum(dim, keepdim=True).log()
+
+
+def softmax(input: Tensor, dim: int) -> Tensor:
+    """Return exp(input) / Σ exp(input) along ``dim``."""
+    return log_softmax(input, dim).exp()
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Merge the axes from ``start_dim`` to ``end_dim`` into one."""
+    return input.flatten(start_dim, end_dim)
