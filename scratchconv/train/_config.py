@@ -10,6 +10,12 @@ from typing import Any, Literal, get_args
 ModelName = Literal["cnn", "resnet"]
 DataName = Literal["digits", "mnist", "fashion-mnist", "cifar10"]
 
+# The article's CNN reads 1 × 28 × 28 images, its ResNet 3 × 32 × 32.
+DATA_FOR: dict[ModelName, tuple[DataName, ...]] = {
+    "cnn": ("digits", "mnist", "fashion-mnist"),
+    "resnet": ("cifar10",),
+}
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -18,7 +24,7 @@ class TrainConfig:
     Parameters
     ----------
     model, data
-        One of ``ModelName`` and one of ``DataName``.
+        One of ``ModelName``, and a ``DataName`` whose images that model reads.
     epochs, batch_size, lr
         Passes over the training data, images a step (the last batch may be smaller), Adam's learning rate.
     seed
@@ -52,6 +58,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _one_of("model", self.model, get_args(ModelName))
         _one_of("data", self.data, get_args(DataName))
+        _one_of(f"data for {self.model}", self.data, DATA_FOR[self.model])
         for name in ("epochs", "batch_size", "log_every"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:

@@ -44,7 +44,7 @@ def fit(config: TrainConfig, reporter: Reporter | None = None) -> Result:
         sc.set_num_threads(config.threads)
     sc.manual_seed(config.seed)
     model = _task.model(config)
-    training, testing = _task.train_loader(config), _task.test_loader(config)
+    training, testing = _task.train_loader(config), _task.test_loader(config, config.data_root)
     optimizer = sc.optim.Adam(model.parameters(), lr=config.lr)
     scheduler = sc.optim.StepLR(optimizer, step_size=DECAY_EPOCHS, gamma=DECAY)
     run.create(config)
@@ -54,9 +54,8 @@ def fit(config: TrainConfig, reporter: Reporter | None = None) -> Result:
         for epoch in range(1, config.epochs + 1):
             journal.start_epoch(epoch)
             train_epoch(model, training, optimizer, journal.step)
-            journal.end_epoch(scheduler.get_last_lr()[0])
+            journal.end_epoch(model, scheduler.get_last_lr()[0])
             scheduler.step()
-            run.save_model(model)
             test = evaluate(model, testing)
             journal.end_test(test)
     except KeyboardInterrupt:

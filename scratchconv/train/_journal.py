@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import scratchconv as sc
 from scratchconv.train._config import TrainConfig
 from scratchconv.train._evaluate import Score
 from scratchconv.train._reporter import Reporter
@@ -43,17 +44,18 @@ class Journal:
             where = f"Epoch [{self._epoch}/{self._config.epochs}], Iter [{iteration}/{self._iterations}]"
             self._reporter.message(f"{where} Loss: {loss:.4f}")
 
-    def end_epoch(self, lr: float) -> None:
-        """Note that all steps of this epoch are done, at learning rate ``lr``."""
+    def end_epoch(self, model: sc.nn.Module, lr: float) -> None:
+        """Note that all steps of this epoch are done, at learning rate ``lr``, and write the checkpoint."""
         seconds = self._lap()
         rate, loss = self._images / seconds, self._loss / self._images
         values = {"loss": loss, "lr": lr, "seconds": round(seconds, 4), "images_per_second": round(rate, 1)}
         self._run.record("epoch", epoch=self._epoch, step=self._step, **values)
         self._summary = f"Epoch [{self._epoch}/{self._config.epochs}] training loss {loss:.4f}, {rate:,.0f} images/s"
+        self._run.save_model(model)
+        self._saved = self._epoch
 
     def end_test(self, test: Score) -> None:
-        """Note that the checkpoint was written and the test set scored."""
-        self._saved = self._epoch
+        """Note that the test set was scored."""
         values = {**test._asdict(), "seconds": round(self._lap(), 4)}
         self._run.record("test", epoch=self._epoch, step=self._step, **values)
         self._reporter.message(f"{self._summary}, test accuracy {100 * test.accuracy:.2f} %")

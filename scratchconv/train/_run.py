@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -56,9 +57,10 @@ class RunFolder:
                 f"{self.path} already exists and is not empty: remove it, or choose another run folder"
             )
 
-    def record(self, kind: str, **values: Any) -> None:
-        """Append one line of metrics; ``time`` is seconds since 1970."""
-        line = json.dumps({"kind": kind, "time": round(time.time(), 4), **values}) + "\n"
+    def record(self, kind: str, **values: float) -> None:
+        """Append one line of metrics; ``time`` is seconds since 1970, and a loss that is no number is null."""
+        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        line = json.dumps({"kind": kind, "time": round(time.time(), 4), **finite}) + "\n"
         with open(self.path / METRICS, "a") as file:
             file.write(line)
 

@@ -1,27 +1,40 @@
-"""From settings to a model and loaders: one literal table of data sets, one of models."""
+"""From settings to a model and loaders: one literal table of models, one of data sets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import scratchconv as sc
 from scratchconv.data import transforms
 from scratchconv.train._config import DataName, ModelName, TrainConfig
 
+MODELS: dict[ModelName, Callable[[], sc.nn.Module]] = {"cnn": sc.models.CNN, "resnet": sc.models.ResNet}
 
-class _Source(NamedTuple):
-    """A data set and what its images look like."""
-
-    dataset: Callable[..., Any]
-    channels: int
-    size: int
-
-
-_SOURCES: dict[DataName, _Source] = {
-    "digits": _Source(sc.data.Digits, 1, 28),
-    "mnist": _Source(sc.data.MNIST, 1, 28),
-    "fashion-mnist": _Source(sc.data.FashionMNIST, 1, 28),
-    "cifar10": _Source(sc.data.CIFAR10, 3, 32),
+DATASETS: dict[DataName, Callable[..., Any]] = {
+    "digits": lambda root, **options: sc.data.Digits(**options),  # embedded: it has no root
+    "mnist": sc.data.MNIST,
+    "fashion-mnist": sc.data.FashionMNIST,
+    "cifar10": sc.data.CIFAR10,
 }
+
+
+def model(config: TrainConfig) -> sc.nn.Module:
+    """Make the model, with fresh weights."""
+    return MODELS[config.model]()
+
+
+def train_loader(config: TrainConfig) -> sc.data.DataLoader:
+    """Shuffled batches of the training set, CIFAR-10 augmented as in the article; the last batch may be smaller."""
+    steps: list[transforms.Transform] = [transforms.ToTensor()]
+    if config.data == "cifar10":
+        steps = [transforms.Resize(40), transforms.RandomHorizontalFlip(), transforms.RandomCrop(32), *steps]
+    dataset = DATASETS[config.data](root=config.data_root, train=True, transform=transforms.Compose(steps))
+    return sc.data.DataLoader(dataset, batch_size=config.batch_size, shuffle=True)
+
+
+def test_loader(config: TrainConfig, root: Path | None) -> sc.data.DataLoader:
+    """Batches of the test set under ``root``, in their own order."""
+    dataset = DATASETS[config.data](root=root, train=False, transform=transforms.ToTensor())
+    return sc.data.DataLoader(dataset, batch_size=config.batch_size, shuffle=False)
