@@ -7,7 +7,6 @@ them is typed by hand; ``tests/benchmarks/test_report.py`` compares the committe
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parents[1] / "README.md"
 
-Record = dict[str, Any]
+Document = dict[str, Any]
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -24,52 +23,67 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def training(records: list[Record]) -> str:
-    """Test accuracy and time of whole trainings, one row for all seeds of a job."""
-    jobs: dict[tuple[Any, ...], list[Record]] = {}
-    for record in records:
-        job = tuple(record[name] for name in ("model", "data", "epochs", "batch_size", "engine", "threads"))
-        jobs.setdefault(job, []).append(record)
+def training(documents: list[Document]) -> str:
+    """Accuracy, time and memory of whole trainings, from ``python -m torch_ref compare``."""
+    head = ["training", "library", "seeds", "worst accuracy", "mean accuracy", "training s", "process s", "peak MB"]
     rows = []
-    for (model, data, epochs, batch_size, engine, threads), runs in sorted(jobs.items()):
-        accuracy = [100 * run["accuracy"] for run in runs]
-        rows.append(
-            [
-                f"{model} on {data}, {engine}",
-                f"{epochs} × {batch_size}",
-                ", ".join(str(seed) for seed in sorted(run["seed"] for run in runs)),
-                f"{min(accuracy):.2f}",
-                f"{statistics.mean(accuracy):.2f}",
-                f"{max(accuracy):.2f}",
-                f"{statistics.median(run['seconds'] / epochs for run in runs):.1f}",
-                str(threads),
-            ]
-        )
-    head = ["training", "epochs × batch", "seeds", "accuracy %: min", "mean", "max", "s / epoch (median)", "threads"]
-    return markdown(head, rows) + "\n\n" + provenance(records)
+    for document in documents:
+        plan = document["plan"]
+        epochs = f"{plan['epochs']} epoch{'s' * (plan['epochs'] != 1)}"
+        for library, figures in document["summary"].items():
+            rows.append(
+                [
+                    f"{plan['model']}, {plan['data']}, {epochs}, batch {plan['batch_size']}, {threads(plan)}",
+                    library_name(library, plan, document),
+                    " ".join(map(str, plan["seeds"])),
+                    f"{100 * figures['min_accuracy']:.2f} %",
+                    f"{100 * figures['mean_accuracy']:.2f} %",
+                    f"{figures['median_train_seconds']:.1f}",
+                    f"{figures['median_process_seconds']:.1f}",
+                    f"{figures['peak_memory_mb']:.0f}",
+                ]
+            )
+    notes = "Times are medians over the seeds; process s is from start to exit, imports and test included."
+    return "\n\n".join([markdown(head, rows), notes, provenance(documents)])
 
 
-def provenance(records: list[Record]) -> str:
-    """Say where the figures of a table come from."""
-    machines = {f"{r['machine']['cpu']}, {r['machine']['cores']} cores" for r in records}
-    versions = {", ".join(f"{name} {number}" for name, number in sorted(r["versions"].items())) for r in records}
-    commits = {str(r["commit"])[:12] for r in records}
-    loads = [r["load"] for r in records]
-    parts = [*sorted(machines), *sorted(versions), "commit " + ", ".join(sorted(commits))]
-    return f"Measured on {'; '.join(parts)}; load before {min(loads):.1f}–{max(loads):.1f}."
+def threads(plan: Document) -> str:
+    """Say how many threads a plan used."""
+    if plan["threads"] is None:
+        return "all cores"
+    return f"{plan['threads']} thread{'s' * (plan['threads'] != 1)}"
 
 
-# Marker in the README -> file of results and the function that formats it.
-TABLES: dict[str, tuple[str, Callable[[list[Record]], str]]] = {
-    "training": ("training.json", training),
+def library_name(library: str, plan: Document, document: Document) -> str:
+    """Name a library; PyTorch with its version and memory format."""
+    if library != "torch_ref":
+        return library
+    layout = "channels_last" if plan["channels_last"] else "NCHW"
+    return f"PyTorch {document['versions']['torch'].split('+')[0]}, {layout}"
+
+
+def provenance(documents: list[Document]) -> str:
+    """Say where the figures come from, each fact once."""
+    facts = [
+        {f"{d['machine']['cpu']}, {d['machine']['cores']} cores" for d in documents},
+        {f"numba {d['versions']['numba']}" for d in documents},
+        {f"commit {str(d['commit'])[:12]}" for d in documents},
+        {d["date"][:10] for d in documents},
+    ]
+    return "Measured on " + "; ".join(", ".join(sorted(values)) for values in facts) + "."
+
+
+# Marker in the README -> the files of results and the function that formats them.
+TABLES: dict[str, tuple[str, Callable[[list[Document]], str]]] = {
+    "training": ("train-*.json", training),
 }
 
 
 def block(name: str) -> str:
-    """Write the text of one table, from its file of results."""
-    file, write = TABLES[name]
-    path = RESULTS / file
-    return write(json.loads(path.read_text())) if path.exists() else "Not measured yet."
+    """Write the text of one table, from its files of results."""
+    pattern, write = TABLES[name]
+    documents = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(pattern))]
+    return write(documents) if documents else "Not measured yet."
 
 
 def rewrite(text: str) -> str:

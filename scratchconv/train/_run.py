@@ -66,8 +66,7 @@ class RunFolder:
 
     def save_model(self, model: sc.nn.Module) -> None:
         """Write the checkpoint."""
-        with _replacing(self.path / MODEL) as temporary:
-            sc.save(model.state_dict(), temporary)
+        sc.save(model.state_dict(), self.path / MODEL)
 
     def load_model(self, model: sc.nn.Module) -> None:
         """Read the checkpoint into ``model``."""

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from benchmarks import report
 
 
-def record(seed: int, accuracy: float, seconds: float, **changes: object) -> report.Record:
+def compared(**plan: Any) -> report.Document:
+    """A document as `python -m torch_ref compare` writes it."""
+    figures = {
+        "mean_accuracy": 0.985,
+        "min_accuracy": 0.98,
+        "median_train_seconds": 12.34,
+        "median_process_seconds": 15.67,
+        "peak_memory_mb": 321.4,
+    }
+    settings = {"model": "cnn", "data": "mnist", "epochs": 1, "batch_size": 100, "seeds": [0, 1], "threads": 2}
     return {
-        "model": "cnn",
-        "data": "mnist",
-        "epochs": 2,
-        "batch_size": 100,
-        "engine": "scratchconv",
-        "threads": 1,
-        "seed": seed,
-        "accuracy": accuracy,
-        "seconds": seconds,
+        "plan": {**settings, "channels_last": True, **plan},
+        "summary": {"scratchconv": figures, "torch_ref": {**figures, "min_accuracy": 0.5}},
+        "versions": {"numba": "0.61", "torch": "2.4.0+cpu"},
         "machine": {"cpu": "Test CPU", "cores": 2},
-        "versions": {"numpy": "2.0"},
         "commit": "0123456789abcdef",
-        "load": 0.25,
-        **changes,
+        "date": "2026-01-02T03:04:05+00:00",
     }
 
 
@@ -31,18 +34,20 @@ def test_readme_shows_the_committed_results() -> None:
     assert report.rewrite(text) == text, "run python -m benchmarks.report"
 
 
-def test_training_table_joins_the_seeds_of_a_job() -> None:
-    table = report.training([record(1, 0.98, 20.0), record(0, 0.99, 30.0), record(0, 0.5, 8.0, engine="torch")])
-    rows = [line for line in table.splitlines() if line.startswith("| cnn")]
-    assert rows == [
-        "| cnn on mnist, scratchconv | 2 × 100 | 0, 1 | 98.00 | 98.50 | 99.00 | 12.5 | 1 |",
-        "| cnn on mnist, torch | 2 × 100 | 0 | 50.00 | 50.00 | 50.00 | 4.0 | 1 |",
+def test_training_table_has_a_row_for_each_library() -> None:
+    table = report.training([compared(), compared(model="resnet", data="cifar10", epochs=3, threads=None)])
+    rows = [line for line in table.splitlines() if line.startswith(("| cnn", "| resnet"))]
+    assert rows[:2] == [
+        "| cnn, mnist, 1 epoch, batch 100, 2 threads | scratchconv | 0 1 | 98.00 % | 98.50 % | 12.3 | 15.7 | 321 |",
+        "| cnn, mnist, 1 epoch, batch 100, 2 threads | PyTorch 2.4.0, channels_last "
+        "| 0 1 | 50.00 % | 98.50 % | 12.3 | 15.7 | 321 |",
     ]
-    assert "Test CPU, 2 cores; numpy 2.0; commit 0123456789ab; load before 0.2–0.2" in table
+    assert rows[2].startswith("| resnet, cifar10, 3 epochs, batch 100, all cores | scratchconv ")
+    assert table.endswith("Measured on Test CPU, 2 cores; numba 0.61; commit 0123456789ab; 2026-01-02.")
 
 
 def test_rewrite_replaces_only_what_stands_between_the_markers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "TABLES", {"one": ("missing.json", report.training)})
+    monkeypatch.setattr(report, "TABLES", {"one": ("missing-*.json", report.training)})
     written = report.rewrite("before\n<!-- begin one -->\nold\n<!-- end one -->\nafter\n")
     assert written == "before\n<!-- begin one -->\n\nNot measured yet.\n\n<!-- end one -->\nafter\n"
     assert report.rewrite(written) == written

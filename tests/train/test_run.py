@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import scratchconv as sc
 from scratchconv.train import RunFolder, TrainConfig
+from scratchconv.train._run import _replacing
 
 
 @pytest.fixture
@@ -57,19 +57,15 @@ def test_weights_come_back(run: RunFolder) -> None:
     assert np.array_equal(model.weight.numpy(), other.weight.numpy())
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    run.save_model(sc.nn.Linear(3, 2))
-    before = (run.path / "model.safetensors").read_bytes()
-
-    def dies_half_way(state: Any, path: Path) -> None:
-        Path(path).write_bytes(b"half")
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with _replacing(file) as temporary:
+        temporary.write_text("old")
+    with pytest.raises(KeyboardInterrupt), _replacing(file) as temporary:
+        temporary.write_text("half of the ne")
         raise KeyboardInterrupt
-
-    monkeypatch.setattr(sc, "save", dies_half_way)
-    with pytest.raises(KeyboardInterrupt):
-        run.save_model(sc.nn.Linear(3, 2))
-    assert sorted(file.name for file in run.path.iterdir()) == ["config.json", "model.safetensors"]
-    assert (run.path / "model.safetensors").read_bytes() == before
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_says_what_is_missing(run: RunFolder, tmp_path: Path) -> None:
