@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from scratchconv.data import DataError
 from scratchconv.train import DataName, ModelName, TrainConfig, environment, evaluate_run, fit
 from scratchconv.train.console import ConsoleReporter
 
@@ -72,7 +73,7 @@ def _plain_errors() -> Iterator[None]:
     """Turn mistakes of the user into one line and exit code 1, and Ctrl-C into exit code 130."""
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, DataError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:

@@ -46,7 +46,7 @@ def fit(config: TrainConfig, reporter: Reporter | None = None) -> Result:
     model = _task.model(config)
     training, testing = _task.train_loader(config), _task.test_loader(config, config.data_root)
     optimizer = sc.optim.Adam(model.parameters(), lr=config.lr)
-    scheduler = sc.optim.StepLR(optimizer, step_size=DECAY_EPOCHS, gamma=DECAY)
+    scheduler = sc.optim.lr_scheduler.StepLR(optimizer, step_size=DECAY_EPOCHS, gamma=DECAY)
     run.create(config)
     journal = Journal(run, reporter, config, iterations=len(training))
     reporter.begin(config.epochs, len(training.dataset))

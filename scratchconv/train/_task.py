@@ -13,7 +13,7 @@ from scratchconv.train._config import DataName, ModelName, TrainConfig
 MODELS: dict[ModelName, Callable[[], sc.nn.Module]] = {"cnn": sc.models.CNN, "resnet": sc.models.ResNet}
 
 DATASETS: dict[DataName, Callable[..., Any]] = {
-    "digits": lambda root, **options: sc.data.Digits(**options),  # embedded: it has no root
+    "digits": sc.data.Digits,
     "mnist": sc.data.MNIST,
     "fashion-mnist": sc.data.FashionMNIST,
     "cifar10": sc.data.CIFAR10,
@@ -30,11 +30,16 @@ def train_loader(config: TrainConfig) -> sc.data.DataLoader:
     steps: list[transforms.Transform] = [transforms.ToTensor()]
     if config.data == "cifar10":
         steps = [transforms.Resize(40), transforms.RandomHorizontalFlip(), transforms.RandomCrop(32), *steps]
-    dataset = DATASETS[config.data](root=config.data_root, train=True, transform=transforms.Compose(steps))
+    dataset = _dataset(config, config.data_root, train=True, transform=transforms.Compose(steps))
     return sc.data.DataLoader(dataset, batch_size=config.batch_size, shuffle=True)
 
 
 def test_loader(config: TrainConfig, root: Path | None) -> sc.data.DataLoader:
     """Batches of the test set under ``root``, in their own order."""
-    dataset = DATASETS[config.data](root=root, train=False, transform=transforms.ToTensor())
+    dataset = _dataset(config, root, train=False, transform=transforms.ToTensor())
     return sc.data.DataLoader(dataset, batch_size=config.batch_size, shuffle=False)
+
+
+def _dataset(config: TrainConfig, root: Path | None, *, train: bool, transform: transforms.Transform) -> Any:
+    """Open a data set under ``root``; one that is not there is downloaded."""
+    return DATASETS[config.data](root=root, train=train, transform=transform, download=True)
