@@ -1,0 +1,80 @@
+"""Every kernel on tiny shapes. ``NUMBA_DISABLE_JIT=1 pytest tests/jitless`` runs them as plain Python.
+
+Without the compiler a debugger and line coverage see the loops, and an index beyond the end of an array is an error
+instead of a stray read. With it, the same tests show that compilation changed nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+from numba import config
+
+from tests.jitless.cases import CASES, Case, Maker
+from tests.test_architecture import algorithms, operations, tree
+
+# Tiny shapes add at most a few dozen products of numbers near one, so float32 results differ from naive's by a few
+# dozen roundings of 6e-8 at most (2e-5 with a margin for cancellation), and float64 ones by as many of 1e-16.
+TOLERANCE = {np.float32: 2e-5, np.float64: 1e-13}
+
+# Constants that decide where work is cut, small enough here that tiny shapes are cut as well.
+SMALL_BLOCKS: dict[tuple[str, str], dict[str, int]] = {
+    ("elementwise", "vector"): {"SPAN": 8},
+    ("matmul", "tiled"): {"SMALL": 20, "DEPTH": 2, "ROWS": 12, "PIECES": 64},
+}
+
+
+def module(operation: str, algorithm: str) -> Any:
+    return importlib.import_module(f"scratchconv.kernels.{operation}.{algorithm}")
+
+
+def names(operation: str) -> list[str]:
+    """All algorithms of an operation, the contract first."""
+    return ["naive", *(path.stem for folder in operations() if folder.name == operation for path in algorithms(folder))]
+
+
+def results(operation: str, algorithm: str, case: Case) -> list[np.ndarray]:
+    outputs = [output.copy() for output in case.outputs]
+    before = [value.copy() for value in case.inputs if isinstance(value, np.ndarray)]
+    with np.errstate(all="ignore"):  # unused lanes of a tail divide zero by zero, which compiled code does silently
+        getattr(module(operation, algorithm), case.function)(*case.inputs, *outputs)
+    after = [value for value in case.inputs if isinstance(value, np.ndarray)]
+    assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True)), "an input was changed"
+    return outputs
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("operation", "algorithm"), [(o, a) for o in sorted(CASES) for a in names(o)])
+def test_equals_the_contract(operation: str, algorithm: str, dtype: type) -> None:
+    for case in CASES[operation](Maker(dtype)):
+        wanted, found = results(operation, "naive", case), results(operation, algorithm, case)
+        for a, b in zip(found, wanted, strict=True):
+            assert np.isfinite(a).all(), f"{case.function}: part of the output was not written"
+            np.testing.assert_allclose(a, b, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype], err_msg=case.function)
+
+
+@pytest.mark.skipif(not config.DISABLE_JIT, reason="compiled code has its constants built in")
+@pytest.mark.parametrize(("operation", "algorithm"), SMALL_BLOCKS)
+def test_equals_the_contract_where_work_is_cut(operation: str, algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SMALL_BLOCKS[operation, algorithm].items():
+        monkeypatch.setattr(module(operation, algorithm), name, value)
+    test_equals_the_contract(operation, algorithm, np.float32)
+
+
+def test_covers_every_function_of_every_contract() -> None:
+    wanted = {
+        (folder.name, node.name)
+        for folder in operations()
+        for node in tree(folder / "naive.py").body
+        if hasattr(node, "args") and not node.name.startswith("_")
+    }
+    found = {(operation, case.function) for operation, make in CASES.items() for case in make(Maker(np.float32))}
+    assert found == wanted
+
+
+def test_mode_is_the_one_asked_for() -> None:
+    compiled = hasattr(module("conv2d", "naive").forward, "py_func")
+    assert compiled is not bool(config.DISABLE_JIT)
