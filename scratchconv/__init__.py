@@ -1,1 +1,97 @@
-"""scratchconv: convolution kernels you can read and trust, and the training engine around them."""
+"""scratchconv: convolution kernels you can read and trust, and the training engine around them.
+
+Use it as ``import scratchconv as sc``; names and meanings are PyTorch's. Submodules load on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from scratchconv.autograd import (
+    Tensor,
+    arange,
+    cat,
+    empty,
+    enable_grad,
+    eye,
+    from_numpy,
+    full,
+    full_like,
+    is_grad_enabled,
+    linspace,
+    manual_seed,
+    no_grad,
+    ones,
+    ones_like,
+    rand,
+    randint,
+    randn,
+    randperm,
+    stack,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from scratchconv.autograd.dtypes import bool, float32, float64, int64
+from scratchconv.kernels._threads import get_num_threads, set_num_threads
+
+if TYPE_CHECKING:
+    from scratchconv import autograd, data, models, nn, optim, serialization, train
+    from scratchconv.serialization import load, save
+
+__version__ = "0.1.0"
+
+_LAZY_MODULES = ("autograd", "data", "models", "nn", "optim", "serialization", "train")
+_LAZY_NAMES = {"load": "scratchconv.serialization", "save": "scratchconv.serialization"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a submodule, or a function that needs one, on first use."""
+    if name in _LAZY_MODULES:
+        return importlib.import_module(f"scratchconv.{name}")
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(_LAZY_NAMES[name]), name)
+    raise AttributeError(f"module 'scratchconv' has no attribute {name!r}")
+
+
+__all__ = [
+    "Tensor",
+    "arange",
+    "autograd",
+    "bool",
+    "cat",
+    "data",
+    "empty",
+    "enable_grad",
+    "eye",
+    "float32",
+    "float64",
+    "from_numpy",
+    "full",
+    "full_like",
+    "get_num_threads",
+    "int64",
+    "is_grad_enabled",
+    "linspace",
+    "load",
+    "manual_seed",
+    "models",
+    "nn",
+    "no_grad",
+    "ones",
+    "ones_like",
+    "optim",
+    "rand",
+    "randint",
+    "randn",
+    "randperm",
+    "save",
+    "serialization",
+    "set_num_threads",
+    "stack",
+    "tensor",
+    "train",
+    "zeros",
+    "zeros_like",
+]

@@ -19,6 +19,7 @@ from scratchconv.autograd.create import (
     zeros,
     zeros_like,
 )
+from scratchconv.autograd.functions import cat, stack
 from scratchconv.autograd.modes import enable_grad, is_grad_enabled, no_grad
 from scratchconv.autograd.random import manual_seed
 from scratchconv.autograd.tensor import Tensor, apply
@@ -27,6 +28,7 @@ __all__ = [
     "Tensor",
     "apply",
     "arange",
+    "cat",
     "dtypes",
     "empty",
     "enable_grad",
@@ -43,8 +45,9 @@ __all__ = [
     "rand",
     "randint",
     "randn",
-    "randperm",
     "random",
+    "randperm",
+    "stack",
     "tensor",
     "zeros",
     "zeros_like",

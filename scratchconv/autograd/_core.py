@@ -1,6 +1,7 @@
-"""What a tensor holds, and how an operation on tensors is recorded.
+"""What a tensor holds, and how operations on tensors are recorded.
 
-``Tensor`` (tensor.py) adds the methods; all of them that a gradient can flow through end in ``record``.
+``Tensor`` (tensor.py) adds the methods; all of them that a gradient can flow through end in ``record``, ``record_view``
+or ``record_in_place``, the only places where the graph grows.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from scratchconv.autograd import modes
 from scratchconv.autograd.engine import Hook, Node, Version
 from scratchconv.ops._op import Array, Op
+from scratchconv.ops.strided import AS_STRIDED, ThroughView, Window
 
 if TYPE_CHECKING:
     from scratchconv.autograd.tensor import Tensor
@@ -27,15 +31,23 @@ class TensorCore:
     _requires_grad: bool
     _version: Version
     _hooks: dict[int, Hook] | None  # of a leaf; those of other tensors live in their node
-    _base: TensorCore | None  # of a view: the tensor whose memory it shows
+    _base: TensorCore | None  # of a view: the tensor whose memory it shows (itself no view)
     _base_node: Node | None  # of a view: the node that had produced the base when the view was made
 
-    # Tensor fills these in with record and record_view.
+    # Tensor fills these in with the functions below.
     _apply: Callable[..., Tensor]
     _apply_view: Callable[..., Tensor]
 
     def _receive(self, gradient: Array, shared: bool) -> None:
         raise NotImplementedError
+
+    def _refresh(self) -> None:
+        """Give a view its place in the graph anew, if its base was changed in place by a recorded operation."""
+        base = self._base
+        if base is not None and base._node is not self._base_node:
+            view, saved = AS_STRIDED.forward(base.data, view=self.data)
+            self._base_node = base._node
+            _attach(self, Node(AS_STRIDED, saved, [edge_of(base)], view.shape), (base,))
 
 
 T = TypeVar("T", bound=TensorCore)
@@ -47,45 +59,76 @@ def record(make: Callable[[Array], T], op: Op, inputs: Sequence[Any], params: di
     y, saved = op.forward(*arrays, **params)
     result = make(y)
     if modes.is_grad_enabled():
-        attach(result, op, saved, inputs)
+        _record(result, op, saved, inputs)
     return result
 
 
-def attach(result: TensorCore, op: Op, saved: Any, inputs: Sequence[Any]) -> None:
-    """Make ``result`` the output of a new node, unless no input wants a gradient."""
-    edges = [edge_of(x) for x in inputs]
-    if result.data.dtype.kind != "f" or not any(edge is not None for edge in edges):
+def record_view(make: Callable[[Array, Version], T], op: Op, x: T, params: dict[str, Any]) -> T:
+    """Like ``record`` for an operation that may return a view of its input, which then shares the version counter."""
+    y, saved = op.forward(x.data, **params)
+    shares = np.may_share_memory(y, x.data)
+    result = make(y, x._version if shares else Version())
+    if modes.is_grad_enabled():
+        _record(result, op, saved, (x,))
+    if shares:
+        result._base = x._base or x
+        result._base_node = result._base._node
+    return result
+
+
+def record_in_place(x: TensorCore, op: Op, others: Sequence[Any], params: dict[str, Any]) -> None:
+    """Run ``op``, whose forward changes and returns its first array, and make ``x`` (or its base) its output.
+
+    Raises
+    ------
+    RuntimeError
+        If ``x`` is, or shows, a leaf that requires a gradient, or if it has several elements in one place.
+    """
+    if any(stride == 0 and size > 1 for stride, size in zip(x.data.strides, x.data.shape, strict=True)):
+        raise RuntimeError(f"an expanded tensor (shape {x.data.shape}) cannot be changed in place; clone it first")
+    inputs = (x, *others)
+    recording = modes.is_grad_enabled()
+    edges = [edge_of(each) if recording else None for each in inputs]
+    owner = x._base or x
+    if recording and (edges[0] is x or edge_of(owner) is owner):
+        raise RuntimeError(
+            f"a leaf that requires grad (shape {owner.data.shape}), or a view of one, cannot be changed in place; "
+            "do it under no_grad(), or use the out-of-place operation"
+        )
+    arrays = [each.data if isinstance(each, TensorCore) else each for each in inputs]
+    _, saved = op.forward(*arrays, **params)
+    x._version.bump(x.data)
+    if all(edge is None for edge in edges):
         return
-    node = Node(op, saved, edges, result.data.shape)
-    tensors = [x for x in inputs if isinstance(x, TensorCore)]
-    node.seen = [(x._version, x._version.count) for x in (*tensors, result)]
-    result._node = node
-    result._requires_grad = True
+    if x._base is not None:
+        saved = (Window.between(owner.data, x.data), saved)
+        op, edges[0] = ThroughView(op), edge_of(owner)
+    node = Node(op, saved, edges, owner.data.shape)
+    if owner._node is not None:
+        node.retainer, owner._node.retainer = owner._node.retainer, None
+    _attach(owner, node, inputs)
+    x._refresh()
 
 
 def edge_of(x: Any) -> Node | TensorCore | None:
     """Where the gradient of input ``x`` goes: the node that produced it, ``x`` itself if a leaf, or nowhere."""
     if not isinstance(x, TensorCore):
         return None
-    if x._base is not None and x._base._node is not x._base_node:
-        raise RuntimeError(
-            f"this tensor of shape {x.data.shape} is a view of one that was changed in place by a recorded operation "
-            "since; make the view again, or use the out-of-place form of that operation"
-        )
-    if not x._requires_grad:
-        return None
-    return x._node or x
+    if x._base is not None:
+        x._refresh()
+    return (x._node or x) if x._requires_grad else None
 
 
-def record_view(make: Callable[[Array, Version], T], op: Op, x: T, params: dict[str, Any]) -> T:
-    """Like ``record`` for an operation that may return a view of its input, which then shares the version counter."""
-    y, saved = op.forward(x.data, **params)
-    base = x._base or x
-    shares = y.base is not None and (y.base is x.data or y.base is x.data.base)
-    result = make(y, x._version if shares else Version())
-    if shares:
-        result._base = base
-        result._base_node = base._node
-    if modes.is_grad_enabled():
-        attach(result, op, saved, (x,))
-    return result
+def _record(result: TensorCore, op: Op, saved: Any, inputs: Sequence[Any]) -> None:
+    """Make ``result`` the output of a new node, unless it cannot have a gradient or no input wants one."""
+    edges = [edge_of(x) for x in inputs]
+    if result.data.dtype.kind == "f" and any(edge is not None for edge in edges):
+        _attach(result, Node(op, saved, edges, result.data.shape), inputs)
+
+
+def _attach(result: TensorCore, node: Node, inputs: Sequence[Any]) -> None:
+    """Make ``result`` the output of ``node``, noting the versions of all memory that the node may have saved."""
+    tensors = [x for x in inputs if isinstance(x, TensorCore)]
+    node.seen = [(x._version, x._version.count) for x in (*tensors, result)]
+    result._node = node
+    result._requires_grad = True

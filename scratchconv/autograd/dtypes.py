@@ -18,9 +18,9 @@ DType = np.dtype[Any]
 float32 = np.dtype(np.float32)
 float64 = np.dtype(np.float64)
 int64 = np.dtype(np.int64)
-bool = np.dtype(np.bool_)  # noqa: A001  PyTorch's name, reached as scratchconv.bool
+bool = np.dtype(np.bool_)
 
-_KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}
+KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}
 
 
 def of_scalar(value: float) -> DType:
@@ -44,7 +44,7 @@ def result_type(*operands: Array | float) -> DType:
     best: DType | None = None
     for group in groups:
         found = _promote(group)
-        if found is not None and (best is None or _KINDS[found.kind] > _KINDS[best.kind]):
+        if found is not None and (best is None or KINDS[found.kind] > KINDS[best.kind]):
             best = found
     if best is None:
         raise TypeError("no operands")
@@ -55,5 +55,5 @@ def _promote(group: list[DType]) -> DType | None:
     """Return the widest dtype of the highest kind present."""
     if not group:
         return None
-    top = max(_KINDS[dtype.kind] for dtype in group)
-    return np.result_type(*[dtype for dtype in group if _KINDS[dtype.kind] == top])
+    top = max(KINDS[dtype.kind] for dtype in group)
+    return np.result_type(*[dtype for dtype in group if KINDS[dtype.kind] == top])

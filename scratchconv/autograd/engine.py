@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from scratchconv.ops._op import Array, Op
+from scratchconv.ops._op import Array, Op, saved_arrays
 
 Hook = Callable[[Array], Array]
 
@@ -52,7 +52,7 @@ class Version:
 class Node:
     """One recorded operation: how to turn the gradient of its output into those of its inputs."""
 
-    __slots__ = ("edges", "freed", "hooks", "needs", "op", "retainer", "saved", "seen", "shape")
+    __slots__ = ("_hooks", "edges", "freed", "needs", "op", "retainer", "saved", "seen", "shape")
 
     def __init__(self, op: Op, saved: Any, edges: Sequence[Node | Leaf | None], shape: tuple[int, ...]) -> None:
         self.op = op
@@ -62,7 +62,7 @@ class Node:
         self.shape = shape
         self.freed = False
         self.seen: Sequence[tuple[Version, int]] = ()
-        self.hooks: dict[int, Hook] | None = None
+        self._hooks: dict[int, Hook] | None = None
         self.retainer: weakref.ref[Any] | None = None
 
     @property
@@ -102,15 +102,6 @@ class Node:
         if next(iter(saved_arrays(self.saved)), None) is not None:
             self.saved = None
             self.freed = True
-
-
-def saved_arrays(saved: Any) -> list[Array]:
-    """Return the arrays inside ``saved``, also those in nested tuples."""
-    if isinstance(saved, np.ndarray):
-        return [saved]
-    if isinstance(saved, (tuple, list)):
-        return [array for item in saved for array in saved_arrays(item)]
-    return []
 
 
 def count_consumers(root: Node) -> dict[int, int]:
@@ -196,8 +187,8 @@ def backward(root: Node, gradient: Array, retain_graph: bool) -> None:
 
 def _announce(node: Node, dy: Array) -> Array:
     """Run the hooks of the node's output and keep its gradient if asked to."""
-    if node.hooks:
-        for hook in list(node.hooks.values()):
+    if node._hooks:
+        for hook in list(node._hooks.values()):
             dy = hook(dy)
     tensor = node.retainer() if node.retainer else None
     if tensor is not None:

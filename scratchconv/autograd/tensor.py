@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from scratchconv.autograd import engine
+from scratchconv.autograd._converting import Converting
 from scratchconv.autograd._core import TensorCore, record, record_view
+from scratchconv.autograd._format import describe
+from scratchconv.autograd._indexing import Indexing
 from scratchconv.autograd._shaping import Shaping
-from scratchconv.autograd.engine import Node, Version
+from scratchconv.autograd.engine import Hook, Node, Version
 from scratchconv.ops._memory import empty_like
 from scratchconv.ops._op import Array, Op
 
+_keys = itertools.count()
 
-class Tensor(Shaping):
+
+class Tensor(Shaping, Indexing, Converting):
     """A NumPy array with gradients.
 
     ``Tensor(array)`` wraps the array without copying it. ``data`` is that array: its shape is the logical one, and
@@ -39,6 +46,23 @@ class Tensor(Shaping):
         self._hooks = None
         self._base = None
         self._base_node = None
+
+    def __repr__(self) -> str:
+        if self._node is not None:
+            return describe(self.data, f"grad_fn={self._node!r}")
+        return describe(self.data, "requires_grad=True" if self._requires_grad else "")
+
+    def __getstate__(self) -> tuple[Array, bool, Tensor | None, dict[str, Any]]:
+        if self._node is not None:
+            raise RuntimeError("only a leaf can be copied deeply or pickled; detach() this tensor first")
+        return self.data, self._requires_grad, self.grad, dict(getattr(self, "__dict__", {}))
+
+    def __setstate__(self, state: tuple[Array, bool, Tensor | None, dict[str, Any]]) -> None:
+        data, self_requires_grad, grad, attributes = state
+        self._set_up(data, Version())
+        self._requires_grad, self.grad = self_requires_grad, grad
+        for name, value in attributes.items():
+            setattr(self, name, value)
 
     # What it is
 
@@ -69,16 +93,12 @@ class Tensor(Shaping):
         """The NumPy dtype; ``scratchconv.float32`` and its siblings are such."""
         return self.data.dtype
 
-    def __len__(self) -> int:
-        if not self.data.ndim:
-            raise TypeError("len() of a 0-d tensor")
-        return len(self.data)
-
     # Its place in the graph
 
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are computed for this tensor."""
+        self._refresh()
         return self._requires_grad
 
     @requires_grad.setter
@@ -97,16 +117,47 @@ class Tensor(Shaping):
     @property
     def grad_fn(self) -> Node | None:
         """The recorded operation that produced this tensor, None for a leaf."""
+        self._refresh()
         return self._node
 
     @property
     def is_leaf(self) -> bool:
         """Whether the tensor was made by the user rather than by a recorded operation."""
-        return self._node is None
+        return self.grad_fn is None
 
     def detach(self) -> Tensor:
         """Return the same memory without a history; in-place changes are seen by both."""
-        return wrap_view(self.data, self._version)
+        return wrap(self.data, self._version)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
+        """Call ``hook`` with the gradient of this tensor in each backward pass; what it returns replaces the gradient.
+
+        The hook must not change its argument, whose memory may be in use elsewhere.
+
+        Raises
+        ------
+        RuntimeError
+            If the tensor requires no gradient.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("a hook needs a tensor that requires grad")
+
+        def on_array(gradient: Array) -> Array:
+            changed = hook(wrap(gradient))
+            return gradient if changed is None else changed.data
+
+        owner: TensorCore | Node = self if self._node is None else self._node
+        hooks = owner._hooks = owner._hooks or {}
+        key = next(_keys)
+        hooks[key] = on_array
+        return Handle(hooks, key)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of a tensor that is not a leaf in ``grad``, too."""
+        if not self.requires_grad:
+            raise RuntimeError("retain_grad needs a tensor that requires grad")
+        if self._node is not None:
+            self._node.retainer = weakref.ref(self)
 
     def backward(self, gradient: Tensor | Array | None = None, retain_graph: bool = False) -> None:
         """Add the gradient of this tensor with respect to every leaf behind it to the leaf's ``grad``.
@@ -121,24 +172,27 @@ class Tensor(Shaping):
         Raises
         ------
         RuntimeError
-            If the tensor needs no gradient, if ``gradient`` is missing or has the wrong shape, if the graph was freed,
-            or if a saved array was overwritten.
+            If the tensor requires no gradient, if ``gradient`` is missing or of the wrong shape, if the graph was
+            freed, or if a saved array was overwritten.
         """
-        if not self._requires_grad:
-            raise RuntimeError(f"backward on a tensor of shape {self.shape} that requires no grad and has no grad_fn")
-        if gradient is None:
-            if self.data.size != 1:
-                raise RuntimeError(f"backward on shape {self.shape} needs a gradient; only a single element implies 1")
-            start = np.ones(self.data.shape, self.data.dtype)
-        else:
-            given = gradient.data if isinstance(gradient, TensorCore) else np.asarray(gradient)
-            if given.shape != self.data.shape:
-                raise RuntimeError(f"the gradient has shape {given.shape}, the tensor has shape {self.data.shape}")
-            start = given.astype(self.data.dtype, copy=False)
+        if not self.requires_grad:
+            raise RuntimeError(f"backward on a tensor (shape {self.shape}) that requires no grad and has no grad_fn")
+        start = self._start(gradient)
         if self._node is None:
             self._receive(start, True)
         else:
             engine.backward(self._node, start, retain_graph)
+
+    def _start(self, gradient: Tensor | Array | None) -> Array:
+        """Return the array that the backward pass starts from."""
+        if gradient is None:
+            if self.data.size != 1:
+                raise RuntimeError(f"backward on shape {self.shape} needs a gradient; only a single element implies 1")
+            return np.ones(self.data.shape, self.data.dtype)
+        given = gradient.data if isinstance(gradient, TensorCore) else np.asarray(gradient)
+        if given.shape != self.data.shape:
+            raise RuntimeError(f"the gradient has shape {given.shape}, the tensor has shape {self.data.shape}")
+        return given.astype(self.data.dtype, copy=False)
 
     def _receive(self, gradient: Array, shared: bool) -> None:
         """Add to ``grad``, which has the memory order of ``data`` and memory of its own."""
@@ -154,42 +208,13 @@ class Tensor(Shaping):
             own = empty_like(self.data)
             own[...] = gradient
             gradient = own
-        self.grad = Tensor(gradient)
-
-    # Leaving the graph
-
-    def numpy(self) -> Array:
-        """Return the array itself, sharing memory.
-
-        Raises
-        ------
-        RuntimeError
-            If the tensor requires a gradient (changes would not be recorded): call ``detach()`` first.
-        """
-        if self._requires_grad:
-            raise RuntimeError("numpy() on a tensor that requires grad; use tensor.detach().numpy()")
-        return self.data
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
-
-    def item(self) -> Any:
-        """Return the only element as a Python number.
-
-        Raises
-        ------
-        RuntimeError
-            If there is not exactly one element.
-        """
-        if self.data.size != 1:
-            raise RuntimeError(f"item() needs exactly one element, the tensor has shape {self.data.shape}")
-        return self.data.item()
-
-    def tolist(self) -> Any:
-        """Nested lists of Python numbers, or one number for a 0-d tensor."""
-        return self.data.tolist()
+        self.grad = wrap(gradient)
 
     # How operations make tensors
+
+    @staticmethod
+    def _wrap(data: Array) -> Tensor:
+        return wrap(data)
 
     @staticmethod
     def _apply(op: Op, *inputs: Any, **params: Any) -> Tensor:
@@ -197,19 +222,31 @@ class Tensor(Shaping):
 
     @staticmethod
     def _apply_view(op: Op, x: Tensor, **params: Any) -> Tensor:
-        return record_view(wrap_view, op, x, params)
+        return record_view(wrap, op, x, params)
 
 
-def wrap_view(data: Array, version: Version) -> Tensor:
-    """Return a tensor around ``data`` that shares a version counter."""
+def wrap(data: Array, version: Version | None = None) -> Tensor:
+    """Return a tensor around ``data``, with the version counter of those that share its memory."""
     tensor = Tensor.__new__(Tensor)
-    tensor._set_up(data, version)
+    tensor._set_up(data, version or Version())
     return tensor
 
 
-def wrap(data: Array) -> Tensor:
-    """Return a tensor around a fresh array."""
-    return wrap_view(data, Version())
+class Handle:
+    """Takes a hook off again."""
+
+    def __init__(self, hooks: dict[int, Hook], key: int) -> None:
+        self._hooks = hooks
+        self._key = key
+
+    def remove(self) -> None:
+        """Remove the hook; doing so twice is harmless."""
+        self._hooks.pop(self._key, None)
 
 
-apply: Callable[..., Tensor] = Tensor._apply
+def apply(op: Op, *inputs: Any, **params: Any) -> Tensor:
+    """Run an operation on tensors and record it: the bridge between ``scratchconv.ops`` and tensors.
+
+    ``inputs`` may also be arrays or None (an absent bias); keyword parameters go to ``op.forward`` unchanged.
+    """
+    return record(wrap, op, inputs, params)

@@ -29,3 +29,12 @@ class Op(Protocol):
 def is_floating(x: Array) -> bool:
     """Whether ``x`` can carry a gradient (float32 or float64)."""
     return np.issubdtype(x.dtype, np.floating)
+
+
+def saved_arrays(saved: Any) -> list[Array]:
+    """Return the arrays inside ``saved``, also those in nested tuples."""
+    if isinstance(saved, np.ndarray):
+        return [saved]
+    if isinstance(saved, (tuple, list)):
+        return [array for item in saved for array in saved_arrays(item)]
+    return []

@@ -10,8 +10,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from scratchconv.ops._op import Array
+
+
+def sum_to(dy: Array, shape: tuple[int, ...]) -> Array:
+    """Undo broadcasting: sum ``dy`` over the axes along which an array of ``shape`` was repeated."""
+    if dy.shape == shape:
+        return dy
+    new = dy.ndim - len(shape)
+    repeated = [i for i in range(dy.ndim) if i < new or shape[i - new] == 1 != dy.shape[i]]
+    return dy.sum(axis=tuple(repeated)).reshape(shape)
 
 
 class Reshaped(NamedTuple):
@@ -61,8 +71,18 @@ class Permute:
     name = "permute"
 
     def forward(self, x: Array, *, order: Sequence[int]) -> tuple[Array, Permuted]:
-        """Raise RuntimeError unless ``order`` names every axis once."""
-        axes = [axis + x.ndim if axis < 0 else axis for axis in order]
+        """Rearrange.
+
+        Raises
+        ------
+        IndexError
+            If there is no such axis.
+        RuntimeError
+            Unless every axis is named once.
+        """
+        if not all(-x.ndim <= axis < x.ndim for axis in order) and len(order) == x.ndim:
+            raise IndexError(f"permute {tuple(order)}: shape {x.shape} has axes -{x.ndim} to {x.ndim - 1} only")
+        axes = [axis % x.ndim for axis in order] if x.ndim else list(order)
         if sorted(axes) != list(range(x.ndim)):
             raise RuntimeError(f"permute needs every axis of shape {x.shape} once, got {tuple(order)}")
         return x.transpose(axes), Permuted(tuple(int(axis) for axis in np.argsort(axes)))
@@ -84,13 +104,12 @@ class Expand:
         fits = new >= 0 and all(have in (1, want) for have, want in zip(x.shape, sizes[max(new, 0) :], strict=False))
         if not fits or any(size < 0 for size in sizes):
             raise RuntimeError(f"a tensor of shape {x.shape} cannot be expanded to {tuple(shape)}")
-        return np.broadcast_to(x, sizes), Reshaped(x.shape)
+        strides = np.broadcast_to(x, sizes).strides
+        return as_strided(x, sizes, strides), Reshaped(x.shape)
 
     def backward(self, saved: Reshaped, dy: Array, needs: tuple[bool, ...]) -> tuple[Array]:
         """Sum the gradient over the repeated axes."""
-        new = dy.ndim - len(saved.shape)
-        repeated = [i for i in range(dy.ndim) if i < new or saved.shape[i - new] == 1 != dy.shape[i]]
-        return (dy.sum(axis=tuple(repeated)).reshape(saved.shape),)
+        return (sum_to(dy, saved.shape),)
 
 
 RESHAPE = Reshape()
