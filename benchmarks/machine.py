@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from typing import Any
 
@@ -13,5 +14,5 @@ def describe(*, torch: bool = False) -> dict[str, Any]:
     facts = environment.describe()
     facts["load"] = round(os.getloadavg()[0], 2)
     if torch:
-        facts["versions"]["torch"] = environment.version("torch")
+        facts["versions"]["torch"] = importlib.metadata.version("torch")
     return facts

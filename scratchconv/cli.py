@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+import scratchconv as sc
 from scratchconv.data import DataError
-from scratchconv.train import DataName, ModelName, TrainConfig, environment, evaluate_run, fit
+from scratchconv.train import DataName, ModelName, TrainConfig, evaluate_run, fit
 from scratchconv.train.console import ConsoleReporter
 
 __all__ = ["app"]
@@ -25,7 +26,7 @@ DataRoot = Annotated[
 def _show_version(wanted: bool) -> None:
     """Print the version and stop."""
     if wanted:
-        typer.echo(f"scratchconv {environment.version()}")
+        typer.echo(f"scratchconv {sc.__version__}")
         raise typer.Exit
 
 

@@ -9,17 +9,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["commit", "cpu", "describe", "version"]
+import scratchconv as sc
+
+__all__ = ["commit", "cpu", "describe"]
 
 _PACKAGE = Path(__file__).parents[1]
-
-
-def version(distribution: str = "scratchconv") -> str:
-    """Return the installed version of a distribution, or ``not installed`` (a source tree on the path)."""
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def cpu() -> str:
@@ -47,7 +41,8 @@ def describe() -> dict[str, Any]:
     return {
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in ("scratchconv", "numpy", "numba", "llvmlite")},
+            "scratchconv": sc.__version__,
+            **{name: importlib.metadata.version(name) for name in ("numpy", "numba", "llvmlite")},
         },
         "machine": {"cpu": cpu(), "cores": os.cpu_count(), "system": platform.platform()},
         "commit": commit(),
