@@ -1,0 +1,145 @@
+"""Antialiased bilinear resizing, as Pillow does it, as two matrix products.
+
+Output pixel i of a line is a weighted mean of the input pixels under a triangle centred where i's centre falls:
+
+    y[i] = Σ_j w[i,j] x[j],    w[i,j] ∝ max(0, 1 - |j + 1/2 - (i + 1/2) s| / max(s, 1)),    s = size / new size,
+
+each row of w summing to 1. Where the image grows (s < 1) the triangle is two pixels wide, plain bilinear interpolation;
+where it shrinks, the triangle widens to cover all pixels that merge. Width and height are independent: Y = V X Hᵀ.
+
+The weights are multiples of 2⁻¹⁶. Then every partial sum of pixel × weight is a multiple of 2⁻¹⁶ below 2⁸, which
+float32 holds exactly: the result depends on no order of summation, so on no BLAS library and no number of threads.
+Pillow sums integers, with 22 bits for the weights; like Pillow we go along the width first and round to whole grey
+levels in between.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from scratchconv.data.transforms.base import Array, Transform, as_pair
+
+WEIGHT_UNIT = 2.0**-16
+BLOCK = 8  # output pixels of one product: few enough to skip most zeros of the band, enough to keep BLAS busy
+GROUP_BYTES = 1 << 19  # floats of the images resized at a time: they should stay in the L2 cache
+
+Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+
+class Resize(Transform):
+    """Resize pixels with antialiased bilinear interpolation (Pillow's BILINEAR).
+
+    Parameters
+    ----------
+    size : int or (height, width)
+        An integer is the new length of the shorter side; the ratio of the sides is kept.
+
+    Raises
+    ------
+    ValueError
+        If ``size`` is not a positive integer or a pair of them.
+    TypeError
+        On use, if the images are not uint8 (N, H, W, C): ``Resize`` comes before ``ToTensor``.
+    """
+
+    def __init__(self, size: int | tuple[int, int]) -> None:
+        as_pair(size, "size")
+        self.size = size
+
+    def apply(self, images: Array, rng: np.random.Generator) -> Array:
+        """Resize a batch."""
+        if images.dtype != np.uint8:
+            raise TypeError(f"Resize takes uint8 (N, H, W, C) pixels (before ToTensor), got {images.dtype}")
+        return resize(images, self.new_size(*images.shape[1:3]))
+
+    def new_size(self, h: int, w: int) -> tuple[int, int]:
+        """Return the (height, width) that images of H×W will have."""
+        if not isinstance(self.size, int):
+            return self.size
+        short = min(h, w)
+        return self.size * h // short, self.size * w // short
+
+    def __repr__(self) -> str:
+        return f"Resize(size={self.size})"
+
+
+def resize(images: Pixels, size: tuple[int, int]) -> Pixels:
+    """Resize (N, H, W, C) pixels to ``size`` = (OH, OW), a few images at a time in one piece of scratch memory."""
+    n, h, w, c = images.shape
+    oh, ow = size
+    out = np.empty((n, oh, ow * c), np.uint8)
+    group = max(1, min(n, GROUP_BYTES // (4 * c * max(h, oh) * max(w, ow))))
+    x = np.empty((group, h, w * c), np.float32)
+    wide = np.empty((group, h, ow * c), np.float32)
+    tall = np.empty((group, oh, ow * c), np.float32)
+    for start in range(0, n, group):
+        k = min(group, n - start)
+        x[:k] = images[start : start + k].reshape(k, h, w * c)
+        _along_width(x[:k], wide[:k], _blocks(w, ow, c))
+        _along_height(wide[:k], tall[:k], _blocks(h, oh, 1))
+        out[start : start + k] = tall[:k]
+    return out.reshape(n, oh, ow, c)
+
+
+def _along_width(x: Floats, y: Floats, blocks: tuple[_Block, ...]) -> None:
+    """(K, H, W*C) -> (K, H, OW*C): all lines times weights, in which the channels of a pixel ride along as w ⊗ I_C."""
+    x_lines, y_lines = x.reshape(-1, x.shape[2]), y.reshape(-1, y.shape[2])
+    for block in blocks:
+        np.matmul(x_lines[:, block.reads], block.weights.T, out=y_lines[:, block.writes])
+    _round(y)
+
+
+def _along_height(x: Floats, y: Floats, blocks: tuple[_Block, ...]) -> None:
+    """(K, H, OW*C) -> (K, OH, OW*C): weights times the lines of each image."""
+    for block in blocks:
+        np.matmul(block.weights, x[:, block.reads], out=y[:, block.writes])
+    _round(y)
+
+
+def _round(y: Floats) -> None:
+    """Round to the nearest grey level in place, halves up."""
+    y += 0.5
+    np.floor(y, out=y)
+
+
+class _Block(NamedTuple):
+    """The band matrix of weights, cut to some of its rows and to the columns in which they are not zero."""
+
+    writes: slice
+    reads: slice
+    weights: Floats
+
+
+@lru_cache(maxsize=32)
+def _blocks(size: int, new_size: int, channels: int) -> tuple[_Block, ...]:
+    """Cut the weights into blocks of ``BLOCK`` outputs, each entry spread over the channels of its pixel."""
+    matrix = weights(size, new_size)
+    blocks = []
+    for start in range(0, new_size, BLOCK):
+        rows = matrix[start : start + BLOCK]
+        used = np.flatnonzero(rows.any(axis=0))
+        low, high = int(used[0]), int(used[-1]) + 1
+        blocks.append(
+            _Block(
+                slice(start * channels, (start + len(rows)) * channels),
+                slice(low * channels, high * channels),
+                np.kron(rows[:, low:high], np.eye(channels)).astype(np.float32),
+            )
+        )
+    return tuple(blocks)
+
+
+def weights(size: int, new_size: int) -> npt.NDArray[np.float64]:
+    """Return w (new_size, size) of the module's formula, in multiples of 2⁻¹⁶, each row summing to 1 exactly."""
+    scale = size / new_size
+    centres = (np.arange(new_size) + 0.5) * scale
+    distance = np.abs(np.arange(size) + 0.5 - centres[:, None]) / max(scale, 1.0)
+    triangle = np.maximum(0.0, 1.0 - distance)
+    units: npt.NDArray[np.float64] = np.rint(triangle / triangle.sum(axis=1, keepdims=True) / WEIGHT_UNIT)
+    units[np.arange(new_size), units.argmax(axis=1)] += 1 / WEIGHT_UNIT - units.sum(axis=1)
+    return units * WEIGHT_UNIT
