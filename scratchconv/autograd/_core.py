@@ -71,7 +71,7 @@ def record_view(make: Callable[[Array, Version], T], op: Op, x: T, params: dict[
     if modes.is_grad_enabled():
         _record(result, op, saved, (x,))
     if shares:
-        result._base = x._base or x
+        result._base = x if x._base is None else x._base
         result._base_node = result._base._node
     return result
 
@@ -89,7 +89,7 @@ def record_in_place(x: TensorCore, op: Op, others: Sequence[Any], params: dict[s
     inputs = (x, *others)
     recording = modes.is_grad_enabled()
     edges = [edge_of(each) if recording else None for each in inputs]
-    owner = x._base or x
+    owner = x if x._base is None else x._base
     if recording and (edges[0] is x or edge_of(owner) is owner):
         raise RuntimeError(
             f"a leaf that requires grad (shape {owner.data.shape}), or a view of one, cannot be changed in place; "
