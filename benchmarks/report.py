@@ -34,7 +34,7 @@ def training(documents: list[Document]) -> str:
             rows.append(
                 [
                     f"{plan['model']}, {plan['data']}, {epochs}, batch {plan['batch_size']}, {threads(plan)}",
-                    library_name(library, plan, document),
+                    library_name(library, plan),
                     " ".join(map(str, plan["seeds"])),
                     f"{100 * figures['min_accuracy']:.2f} %",
                     f"{100 * figures['mean_accuracy']:.2f} %",
@@ -54,28 +54,57 @@ def threads(plan: Document) -> str:
     return f"{plan['threads']} thread{'s' * (plan['threads'] != 1)}"
 
 
-def library_name(library: str, plan: Document, document: Document) -> str:
-    """Name a library; PyTorch with its version and memory format."""
+def library_name(library: str, plan: Document) -> str:
+    """Name a library; PyTorch with its memory format."""
     if library != "torch_ref":
         return library
-    layout = "channels_last" if plan["channels_last"] else "NCHW"
-    return f"PyTorch {document['versions']['torch'].split('+')[0]}, {layout}"
+    return f"PyTorch {'channels_last' if plan['channels_last'] else 'NCHW'}"
 
 
 def provenance(documents: list[Document]) -> str:
     """Say where the figures come from, each fact once."""
     facts = [
         {f"{d['machine']['cpu']}, {d['machine']['cores']} cores" for d in documents},
-        {f"numba {d['versions']['numba']}" for d in documents},
+        {f"numba {d['versions']['numba']}, PyTorch {d['versions']['torch'].split('+')[0]}" for d in documents},
         {f"commit {str(d['commit'])[:12]}" for d in documents},
         {d["date"][:10] for d in documents},
     ]
     return "Measured on " + "; ".join(", ".join(sorted(values)) for values in facts) + "."
 
 
+def steps(documents: list[Document]) -> str:
+    """Time of single training steps, from ``python -m benchmarks.steps``; ratios are to our own median."""
+    head = ["training step", "library", "median ms", "fastest ms", "median / scratchconv"]
+    rows = []
+    for document in documents:
+        for line in document["steps"]:
+            ours = next(o for o in document["steps"] if is_ours(o) and same_job(o, line))
+            rows.append(
+                [
+                    f"{line['model']}, batch {document['batch']}, {threads(line)}",
+                    line["library"],
+                    f"{line['median_ms']:.1f}",
+                    f"{line['fastest_ms']:.1f}",
+                    f"{line['median_ms'] / ours['median_ms']:.2f}",
+                ]
+            )
+    return "\n\n".join([markdown(head, rows), provenance(documents)])
+
+
+def is_ours(line: Document) -> bool:
+    """Whether a line is this library's."""
+    return bool(line["library"] == "scratchconv")
+
+
+def same_job(a: Document, b: Document) -> bool:
+    """Whether two lines are of the same network and number of threads."""
+    return (a["model"], a["threads"]) == (b["model"], b["threads"])
+
+
 # Marker in the README -> the files of results and the function that formats them.
 TABLES: dict[str, tuple[str, Callable[[list[Document]], str]]] = {
     "training": ("train-*.json", training),
+    "steps": ("steps.json", steps),
 }
 
 

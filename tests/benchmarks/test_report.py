@@ -39,11 +39,30 @@ def test_training_table_has_a_row_for_each_library() -> None:
     rows = [line for line in table.splitlines() if line.startswith(("| cnn", "| resnet"))]
     assert rows[:2] == [
         "| cnn, mnist, 1 epoch, batch 100, 2 threads | scratchconv | 0 1 | 98.00 % | 98.50 % | 12.3 | 15.7 | 321 |",
-        "| cnn, mnist, 1 epoch, batch 100, 2 threads | PyTorch 2.4.0, channels_last "
+        "| cnn, mnist, 1 epoch, batch 100, 2 threads | PyTorch channels_last "
         "| 0 1 | 50.00 % | 98.50 % | 12.3 | 15.7 | 321 |",
     ]
     assert rows[2].startswith("| resnet, cifar10, 3 epochs, batch 100, all cores | scratchconv ")
-    assert table.endswith("Measured on Test CPU, 2 cores; numba 0.61; commit 0123456789ab; 2026-01-02.")
+    assert table.endswith("Measured on Test CPU, 2 cores; numba 0.61, PyTorch 2.4.0; commit 0123456789ab; 2026-01-02.")
+
+
+def test_steps_table_compares_within_a_job() -> None:
+    lines = [("scratchconv", 1, 10.0), ("PyTorch NCHW", 1, 25.0), ("scratchconv", 2, 5.0), ("PyTorch NCHW", 2, 6.0)]
+    document = {
+        **compared(),
+        "batch": 100,
+        "steps": [
+            {"model": "cnn", "library": library, "threads": n, "median_ms": ms, "fastest_ms": ms - 1}
+            for library, n, ms in lines
+        ],
+    }
+    rows = [line for line in report.steps([document]).splitlines() if line.startswith("| cnn")]
+    assert rows == [
+        "| cnn, batch 100, 1 thread | scratchconv | 10.0 | 9.0 | 1.00 |",
+        "| cnn, batch 100, 1 thread | PyTorch NCHW | 25.0 | 24.0 | 2.50 |",
+        "| cnn, batch 100, 2 threads | scratchconv | 5.0 | 4.0 | 1.00 |",
+        "| cnn, batch 100, 2 threads | PyTorch NCHW | 6.0 | 5.0 | 1.20 |",
+    ]
 
 
 def test_rewrite_replaces_only_what_stands_between_the_markers(monkeypatch: pytest.MonkeyPatch) -> None:
