@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -94,3 +95,12 @@ class ModuleList(_OrderedModules):
         if isinstance(index, slice):
             return type(self)(list(self)[index])
         return self._modules[self._name(index)]
+
+    def _children_text(self) -> list[tuple[str, str]]:
+        lines, start = [], 0
+        for text, run in itertools.groupby(map(repr, self)):
+            end = start + len(list(run))
+            single = end - start == 1
+            lines.append((f"{start}", text) if single else (f"{start}-{end - 1}", f"{end - start} x {text}"))
+            start = end
+        return lines

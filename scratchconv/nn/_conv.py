@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 
 from scratchconv.autograd import Tensor
 from scratchconv.nn import functional, init
-from scratchconv.nn._geometry import IntPair, pair
+from scratchconv.nn._geometry import IntPair, Padding, check_padding_string, pair
 from scratchconv.nn._module import Module
 from scratchconv.nn._parameter import Parameter
 from scratchconv.ops._layout import from_khwcf
@@ -57,7 +55,7 @@ class Conv2d(Module):
         out_channels: int,
         kernel_size: IntPair,
         stride: IntPair = 1,
-        padding: IntPair | Literal["same", "valid"] = 0,
+        padding: Padding = 0,
         dilation: IntPair = 1,
         groups: int = 1,
         bias: bool = True,
@@ -75,7 +73,7 @@ class Conv2d(Module):
         self.padding = padding if isinstance(padding, str) else pair(padding, "padding")
         self.dilation = pair(dilation, "dilation")
         self.groups = groups
-        functional.check_padding_string(self.padding, self.stride)
+        check_padding_string(self.padding, self.stride)
         memory = empty((*self.kernel_size, in_channels // groups, out_channels), dtype)
         self.weight = Parameter(from_khwcf(memory))
         self.register_parameter("bias", Parameter(empty((out_channels,), dtype)) if bias else None)

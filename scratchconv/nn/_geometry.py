@@ -1,11 +1,12 @@
-"""Sizes given as one int or a pair: (height, width)."""
+"""Sizes given as one int or a pair (height, width), and padding given by name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 IntPair = int | tuple[int, int]
+Padding = IntPair | Literal["same", "valid"]
 
 
 def pair(value: IntPair, name: str) -> tuple[int, int]:
@@ -16,3 +17,13 @@ def pair(value: IntPair, name: str) -> tuple[int, int]:
     if not all(hasattr(item, "__index__") and not isinstance(item, bool) for item in items):
         raise TypeError(f"{name} must be an int or a pair of ints, got {value!r}")
     return int(items[0]), int(items[1])
+
+
+def check_padding_string(padding: Padding, stride: tuple[int, int]) -> None:
+    """Raise ValueError for a string that names no padding, or for "same" with a stride."""
+    if not isinstance(padding, str):
+        return
+    if padding not in ("same", "valid"):
+        raise ValueError(f"padding must be an int, a pair, 'same' or 'valid', got {padding!r}")
+    if padding == "same" and stride != (1, 1):
+        raise ValueError(f"padding='same' needs stride 1, got stride={stride}")

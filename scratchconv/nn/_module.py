@@ -197,7 +197,11 @@ class Module(Registry):
 
     def __repr__(self) -> str:
         extra = self.extra_repr()
-        children = [f"({name}): " + repr(module).replace("\n", "\n  ") for name, module in self._modules.items()]
+        children = [f"({label}): " + text.replace("\n", "\n  ") for label, text in self._children_text()]
         if not children:
             return f"{type(self).__name__}({extra})"
         return "\n  ".join([f"{type(self).__name__}({extra}", *children]) + "\n)"
+
+    def _children_text(self) -> list[tuple[str, str]]:
+        """Return label and text of each child."""
+        return [(name, repr(module)) for name, module in self._modules.items()]

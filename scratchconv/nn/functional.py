@@ -5,15 +5,32 @@ Each one is a thin door to an operation of ``scratchconv.ops``, where arguments 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from scratchconv import ops
 from scratchconv.autograd import Tensor, apply
-from scratchconv.nn._geometry import IntPair, pair
+from scratchconv.nn._geometry import IntPair, Padding, check_padding_string, pair
+from scratchconv.ops import avg_pool2d as _avg_pool2d
+from scratchconv.ops import batch_norm as _batch_norm
+from scratchconv.ops import conv2d as _conv2d
+from scratchconv.ops import cross_entropy as _cross_entropy
+from scratchconv.ops import linear as _linear
+from scratchconv.ops import max_pool2d as _max_pool2d
 
-Padding = IntPair | Literal["same", "valid"]
+__all__ = [
+    "avg_pool2d",
+    "batch_norm",
+    "conv2d",
+    "cross_entropy",
+    "flatten",
+    "linear",
+    "log_softmax",
+    "max_pool2d",
+    "nll_loss",
+    "relu",
+    "softmax",
+]
 
 
 def conv2d(
@@ -31,17 +48,7 @@ def conv2d(
     if padding == "same":
         return _conv2d_same(input, weight, bias, dilation, groups)
     zeros = (0, 0) if isinstance(padding, str) else pair(padding, "padding")
-    return apply(ops.conv2d, input, weight, bias, stride=stride, padding=zeros, dilation=dilation, groups=groups)
-
-
-def check_padding_string(padding: Padding, stride: tuple[int, int]) -> None:
-    """Raise ValueError for a string that names no padding, or for "same" with a stride."""
-    if not isinstance(padding, str):
-        return
-    if padding not in ("same", "valid"):
-        raise ValueError(f"padding must be an int, a pair, 'same' or 'valid', got {padding!r}")
-    if padding == "same" and stride != (1, 1):
-        raise ValueError(f"padding='same' needs stride 1, got stride={stride}")
+    return apply(_conv2d, input, weight, bias, stride=stride, padding=zeros, dilation=dilation, groups=groups)
 
 
 def _conv2d_same(input: Tensor, weight: Tensor, bias: Tensor | None, dilation: tuple[int, int], groups: int) -> Tensor:
@@ -52,14 +59,14 @@ def _conv2d_same(input: Tensor, weight: Tensor, bias: Tensor | None, dilation: t
     """
     total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
     halves = (-(-total[0] // 2), -(-total[1] // 2))
-    y = apply(ops.conv2d, input, weight, bias, stride=(1, 1), padding=halves, dilation=dilation, groups=groups)
+    y = apply(_conv2d, input, weight, bias, stride=(1, 1), padding=halves, dilation=dilation, groups=groups)
     skip = (total[0] % 2, total[1] % 2)
     return y[:, :, skip[0] :, skip[1] :] if any(skip) else y
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return input · weightᵀ + bias: (…, K) with (M, K) gives (…, M)."""
-    return apply(ops.linear, input, weight, bias)
+    return apply(_linear, input, weight, bias)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -77,7 +84,7 @@ def max_pool2d(
 ) -> Tensor:
     """Return the maximum of each window: see :class:`scratchconv.nn.MaxPool2d`."""
     return apply(
-        ops.max_pool2d,
+        _max_pool2d,
         input,
         kernel_size=pair(kernel_size, "kernel_size"),
         stride=pair(kernel_size if stride is None else stride, "stride"),
@@ -98,7 +105,7 @@ def avg_pool2d(
 ) -> Tensor:
     """Return the mean of each window: see :class:`scratchconv.nn.AvgPool2d`."""
     return apply(
-        ops.avg_pool2d,
+        _avg_pool2d,
         input,
         kernel_size=pair(kernel_size, "kernel_size"),
         stride=pair(kernel_size if stride is None else stride, "stride"),
@@ -121,7 +128,7 @@ def batch_norm(
 ) -> Tensor:
     """Normalise each channel, updating running statistics in training: see :class:`scratchconv.nn.BatchNorm2d`."""
     return apply(
-        ops.batch_norm,
+        _batch_norm,
         input,
         weight,
         bias,
@@ -144,7 +151,7 @@ def cross_entropy(
 ) -> Tensor:
     """Return −log softmax(input)[n, target[n]], reduced over n: see :class:`scratchconv.nn.CrossEntropyLoss`."""
     return apply(
-        ops.cross_entropy,
+        _cross_entropy,
         input,
         target=_array(target),
         weight=None if weight is None else _array(weight),
@@ -168,6 +175,32 @@ def log_softmax(input: Tensor, dim: int) -> Tensor:
 def softmax(input: Tensor, dim: int) -> Tensor:
     """Return exp(input) / Σ exp(input) along ``dim``."""
     return log_softmax(input, dim).exp()
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return −input[n, target[n]], reduced over n; the input holds log probabilities (N, C).
+
+    ``weight`` (C,) is a factor per class, and the mean is then a weighted one. Raises ValueError for another
+    reduction than "mean", "sum" and "none".
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+    labels = _array(target)
+    counted = labels != ignore_index
+    safe = np.where(counted, labels, 0)
+    share = (np.ones(input.shape[1], input.dtype) if weight is None else _array(weight))[safe] * counted
+    losses = -input[np.arange(len(labels)), safe] * Tensor(share.astype(input.dtype))
+    if reduction == "none":
+        return losses
+    total = losses.sum()
+    return total / float(share.sum()) if reduction == "mean" else total
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:

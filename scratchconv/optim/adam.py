@@ -7,7 +7,8 @@ from typing import Any
 
 from scratchconv.autograd import Tensor
 from scratchconv.ops import optimizer as update
-from scratchconv.optim.optimizer import Group, Optimizer, gradient_of, zeros_beside
+from scratchconv.ops._op import Array
+from scratchconv.optim.optimizer import Group, Optimizer, zeros_beside
 
 
 class Adam(Optimizer):
@@ -40,14 +41,14 @@ class Adam(Optimizer):
             if not 0 <= beta < 1:
                 raise ValueError(f"both betas must lie in [0, 1), got {settings['betas']}")
 
-    def _update_group(self, group: Group, params: list[Tensor]) -> None:
+    def _update_group(self, group: Group, gradients: dict[Tensor, Array]) -> None:
         by_step: dict[int, list[Tensor]] = {}  # parameters that were left out of some steps count differently
-        for param in params:
+        for param in gradients:
             by_step.setdefault(self._count_step(param), []).append(param)
         for step, part in by_step.items():
             update.adam(
                 [param.data for param in part],
-                [gradient_of(param) for param in part],
+                [gradients[param] for param in part],
                 [self.state[param]["exp_avg"].data for param in part],
                 [self.state[param]["exp_avg_sq"].data for param in part],
                 step=step,

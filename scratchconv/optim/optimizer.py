@@ -75,14 +75,13 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient, in place."""
         for group in self.param_groups:
-            with_grad = [param for param in group["params"] if param.grad is not None]
-            if with_grad:
-                self._update_group(group, with_grad)
-            for param in with_grad:
+            gradients = {param: param.grad.data for param in group["params"] if param.grad is not None}
+            self._update_group(group, gradients)
+            for param in gradients:
                 param._version.bump(param.data)
 
-    def _update_group(self, group: Group, params: list[Tensor]) -> None:
-        """Update ``params``, all with a gradient, by the settings of ``group``."""
+    def _update_group(self, group: Group, gradients: dict[Tensor, Array]) -> None:
+        """Update the parameters that are the keys of ``gradients`` by the settings of ``group``."""
         raise NotImplementedError(f"{type(self).__name__} has no update rule")
 
     def state_dict(self) -> dict[str, Any]:
@@ -132,12 +131,6 @@ def zeros_beside(param: Tensor) -> Tensor:
     data = empty_like(param.data)
     data[...] = 0
     return Tensor(data)
-
-
-def gradient_of(param: Tensor) -> Array:
-    """Return the gradient array of a parameter that has one."""
-    assert param.grad is not None  # step() leaves the others out
-    return param.grad.data
 
 
 def _fitted(name: str, value: Any, param: Tensor) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from scratchconv.autograd import Tensor
 from scratchconv.ops import optimizer as update
 from scratchconv.ops._op import Array
-from scratchconv.optim.optimizer import Group, Optimizer, gradient_of, zeros_beside
+from scratchconv.optim.optimizer import Group, Optimizer, zeros_beside
 
 
 class SGD(Optimizer):
@@ -52,14 +52,14 @@ class SGD(Optimizer):
                 f"momentum={settings['momentum']}, dampening={settings['dampening']}"
             )
 
-    def _update_group(self, group: Group, params: list[Tensor]) -> None:
-        fresh = [param for param in params if param not in self.state]
-        stepped = [param for param in params if param in self.state]
+    def _update_group(self, group: Group, gradients: dict[Tensor, Array]) -> None:
+        fresh = [param for param in gradients if param not in self.state]
+        stepped = [param for param in gradients if param in self.state]
         for first, part in ((True, fresh), (False, stepped)):
             if part:
                 update.sgd(
                     [param.data for param in part],
-                    [gradient_of(param) for param in part],
+                    [gradients[param] for param in part],
                     [self._momentum_of(param) for param in part] if group["momentum"] else [],
                     lr=group["lr"],
                     momentum=group["momentum"],
