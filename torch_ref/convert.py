@@ -28,7 +28,7 @@ def torch_state(module: torch.nn.Module) -> State:
 
 def scratchconv_state(module: sc.nn.Module) -> State:
     """Parameters and buffers of a scratchconv module, copied to C-contiguous arrays."""
-    return {name: np.array(value.numpy(), order="C") for name, value in module.state_dict().items()}
+    return {name: np.array(value.detach().numpy(), order="C") for name, value in module.state_dict().items()}
 
 
 def load_torch(module: torch.nn.Module, state: Mapping[str, Array]) -> None:

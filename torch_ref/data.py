@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 from urllib.error import URLError
 
 import numpy as np
+import pooch
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
@@ -97,8 +98,8 @@ def load(name: DataName, train: bool, root: Path | None = None) -> Dataset[Sampl
 
 
 def default_root() -> Path:
-    """Return the folder named by SCRATCHCONV_DATA, or the user's cache folder."""
-    return Path(os.environ.get(ROOT_VARIABLE) or Path.home() / ".cache" / "scratchconv")
+    """Return the folder named by SCRATCHCONV_DATA, or the user's cache folder: the same as scratchconv's."""
+    return Path(os.environ.get(ROOT_VARIABLE) or pooch.os_cache("scratchconv"))
 
 
 def loader(dataset: Dataset[Sample], batch_size: int, *, shuffle: bool, seed: int = 0) -> DataLoader[Sample]:

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-import scratchconv
 from torch_ref.parity.case import Array, Case
 
-LIBRARIES: Mapping[str, ModuleType] = {"scratchconv": scratchconv, "torch": torch}
+Cotangent = Callable[[tuple[int, ...]], Array]
 
 
 class Outcome(NamedTuple):
@@ -33,12 +32,13 @@ def run(
     *,
     frozen: Set[str] = frozenset(),
     outputs: Sequence[str] = ("forward",),
-    cotangent_seed: int = 0,
+    cotangent: Cotangent | None = None,
 ) -> Outcome:
-    """Evaluate ``fn(lib, *tensors)`` and, if its first result can be differentiated, pull a random gradient back.
+    """Evaluate ``fn(lib, *tensors)`` and, if its first result can be differentiated, pull a gradient back through it.
 
-    The gradient given to ``backward`` is standard normal, drawn from ``cotangent_seed``, so both libraries and both
-    dtypes get the same one. ``arrays`` are copied first: an expression may write into its tensors.
+    ``cotangent(shape)`` is the gradient given to ``backward``; by default the same standard normal numbers for both
+    libraries and both dtypes. ``arrays`` are copied first, because an expression may write into its tensors; the copy
+    keeps the memory order, so channels-last memory arrives as such.
     """
     tensors = {
         name: _tensor(lib, array, requires_grad=_is_floating(array) and name not in frozen)
@@ -50,18 +50,22 @@ def run(
         raise ValueError(f"the expression returned {len(results)} tensors, but outputs names {tuple(outputs)}")
     gradients: dict[str, Array] = {}
     if results[0].requires_grad and results[0].grad_fn is not None:
-        dy = np.random.default_rng(cotangent_seed).standard_normal(tuple(results[0].shape))
-        dy = dy.astype(np.float32).astype(_array(results[0]).dtype)
+        dy = (cotangent or normal_cotangent())(tuple(results[0].shape)).astype(_array(results[0]).dtype)
         results[0].backward(_tensor(lib, dy, requires_grad=False))
         gradients = {name: _array(t.grad) for name, t in tensors.items() if t.requires_grad and t.grad is not None}
     named = {name: _array(value) for name, value in zip(outputs, results, strict=True)}
     return Outcome(named, gradients)
 
 
+def normal_cotangent(seed: int = 0) -> Cotangent:
+    """Make gradients of standard normal numbers, rounded to float32 so that both dtypes get the same ones."""
+    return lambda shape: np.asarray(np.random.default_rng(seed).standard_normal(shape, np.float32))
+
+
 def run_case(lib: ModuleType, case: Case, dtype: type[np.floating[Any]], seed: int) -> Outcome:
     """Run ``case`` with its inputs for ``seed`` in the given dtype."""
     arrays = {name: a.astype(dtype) if _is_floating(a) else a for name, a in case.draw(seed).items()}
-    return run(lib, case.fn, arrays, frozen=case.frozen, outputs=case.outputs, cotangent_seed=seed + 1)
+    return run(lib, case.fn, arrays, frozen=case.frozen, outputs=case.outputs, cotangent=normal_cotangent(seed + 1))
 
 
 def _is_floating(array: Array) -> bool:
@@ -69,7 +73,7 @@ def _is_floating(array: Array) -> bool:
 
 
 def _tensor(lib: ModuleType, array: Array, *, requires_grad: bool) -> Any:
-    """Copy ``array`` into a leaf tensor. ``order="K"`` keeps channels-last memory channels-last."""
+    """Copy ``array`` into a leaf tensor."""
     copy = np.array(array, order="K")
     tensor = lib.from_numpy(copy) if lib is torch else lib.tensor(copy)
     tensor.requires_grad = requires_grad

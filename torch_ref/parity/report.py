@@ -157,13 +157,24 @@ def table(table_rows: Sequence[Row]) -> Table:
     return result
 
 
+def _as_json(line: Line) -> dict[str, Any]:
+    """One line as JSON values; null stands for an infinite error, which JSON cannot write."""
+
+    def finite(values: Error) -> dict[str, float | None]:
+        return {name: value if np.isfinite(value) else None for name, value in values._asdict().items()}
+
+    named = {"op": line.op, "geometry": line.geometry, "dtype": line.dtype, "direction": line.direction}
+    errors = {"ours": finite(line.ours), "theirs": finite(line.theirs), "ratio": finite(line.ratio)}
+    return {**named, **errors, "limit": asdict(line.limit), "passed": line.passed}
+
+
 def write_json(path: Path, lines: Sequence[Line]) -> None:
     """Write every case line with its limit and verdict, and the versions compared."""
     document = {
         "versions": {"scratchconv": scratchconv.__version__, "torch": torch.__version__, "numpy": np.__version__},
         "draws": DRAWS,
         "passed": all(line.passed for line in lines),
-        "lines": [asdict(line) | {"passed": line.passed} for line in lines],
+        "lines": [_as_json(line) for line in lines],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1, allow_nan=True) + "\n")
+    path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
