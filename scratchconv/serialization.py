@@ -122,5 +122,4 @@ def _rebuild(description: Any, tensors: dict[str, Tensor]) -> Any:
         return tensors[value]
     if kind == "dict":
         return {key: _rebuild(entry, tensors) for key, entry in value}
-    entries = [_rebuild(entry, tensors) for entry in value]
-    return entries if kind == "list" else tuple(entries)
+    return {"list": list, "tuple": tuple}[kind](_rebuild(entry, tensors) for entry in value)

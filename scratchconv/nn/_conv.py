@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from scratchconv.autograd import Tensor
 from scratchconv.nn import functional, init
-from scratchconv.nn._geometry import IntPair, Padding, check_padding_string, pair
+from scratchconv.nn._geometry import IntPair, Padding, padding_problem
 from scratchconv.nn._module import Module
 from scratchconv.nn._parameter import Parameter
+from scratchconv.ops._checks import pair
 from scratchconv.ops._layout import from_khwcf
 from scratchconv.ops._memory import empty
 
@@ -73,7 +74,8 @@ class Conv2d(Module):
         self.padding = padding if isinstance(padding, str) else pair(padding, "padding")
         self.dilation = pair(dilation, "dilation")
         self.groups = groups
-        check_padding_string(self.padding, self.stride)
+        if problem := padding_problem(self.padding, self.stride):
+            raise ValueError(problem)
         memory = empty((*self.kernel_size, in_channels // groups, out_channels), dtype)
         self.weight = Parameter(from_khwcf(memory))
         self.register_parameter("bias", Parameter(empty((out_channels,), dtype)) if bias else None)

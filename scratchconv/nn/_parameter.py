@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scratchconv.autograd import Tensor
+from scratchconv.autograd import Tensor, no_grad
 
 
 class Parameter(Tensor):
@@ -22,5 +22,5 @@ class Parameter(Tensor):
 
 def overwrite(tensor: Tensor, values: Any) -> None:
     """Copy ``values`` into the memory of ``tensor``, which keeps its layout: an unrecorded in-place change."""
-    tensor.data[...] = values
-    tensor._version.bump(tensor.data)
+    with no_grad():
+        tensor.copy_(values)

@@ -39,7 +39,7 @@ class Registry:
         if isinstance(value, Parameter):
             self._make_room(name, self._table("_parameters"))
             self.register_parameter(name, value)
-        elif isinstance(value, Registry):
+        elif isinstance(value, Registry) and name not in self._table("_parameters"):
             self._make_room(name, self._table("_modules"))
             self.add_module(name, cast("Module", value))
         else:

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from scratchconv.autograd import Tensor, apply
-from scratchconv.nn._geometry import IntPair, Padding, check_padding_string, pair
+from scratchconv.nn._geometry import IntPair, Padding, padding_problem
 from scratchconv.ops import avg_pool2d as _avg_pool2d
 from scratchconv.ops import batch_norm as _batch_norm
 from scratchconv.ops import conv2d as _conv2d
 from scratchconv.ops import cross_entropy as _cross_entropy
 from scratchconv.ops import linear as _linear
 from scratchconv.ops import max_pool2d as _max_pool2d
+from scratchconv.ops._checks import pair
 
 __all__ = [
     "avg_pool2d",
@@ -43,11 +44,11 @@ def conv2d(
     groups: int = 1,
 ) -> Tensor:
     """Cross-correlate (N, C, H, W) with (F, C/groups, KH, KW): see :class:`scratchconv.nn.Conv2d`."""
-    stride, dilation = pair(stride, "stride"), pair(dilation, "dilation")
-    check_padding_string(padding, stride)
+    if problem := padding_problem(padding, pair(stride, "stride")):
+        raise RuntimeError(f"{problem}, input shape {input.shape}")
     if padding == "same":
-        return _conv2d_same(input, weight, bias, dilation, groups)
-    zeros = (0, 0) if isinstance(padding, str) else pair(padding, "padding")
+        return _conv2d_same(input, weight, bias, pair(dilation, "dilation"), groups)
+    zeros = 0 if padding == "valid" else padding
     return apply(_conv2d, input, weight, bias, stride=stride, padding=zeros, dilation=dilation, groups=groups)
 
 
@@ -57,11 +58,11 @@ def _conv2d_same(input: Tensor, weight: Tensor, bias: Tensor | None, dilation: t
     d·(K−1) zeros go around an axis. Where that is odd, PyTorch puts the extra one behind: pad both ends by the larger
     half and drop the first output.
     """
-    total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
+    total = [d * (k - 1) for d, k in zip(dilation, weight.shape[-2:], strict=True)]
     halves = (-(-total[0] // 2), -(-total[1] // 2))
     y = apply(_conv2d, input, weight, bias, stride=(1, 1), padding=halves, dilation=dilation, groups=groups)
     skip = (total[0] % 2, total[1] % 2)
-    return y[:, :, skip[0] :, skip[1] :] if any(skip) else y
+    return y[..., skip[0] :, skip[1] :] if any(skip) else y
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -86,10 +87,10 @@ def max_pool2d(
     return apply(
         _max_pool2d,
         input,
-        kernel_size=pair(kernel_size, "kernel_size"),
-        stride=pair(kernel_size if stride is None else stride, "stride"),
-        padding=pair(padding, "padding"),
-        dilation=pair(dilation, "dilation"),
+        kernel_size=kernel_size,
+        stride=kernel_size if stride is None else stride,
+        padding=padding,
+        dilation=dilation,
         ceil_mode=ceil_mode,
     )
 
@@ -107,9 +108,9 @@ def avg_pool2d(
     return apply(
         _avg_pool2d,
         input,
-        kernel_size=pair(kernel_size, "kernel_size"),
-        stride=pair(kernel_size if stride is None else stride, "stride"),
-        padding=pair(padding, "padding"),
+        kernel_size=kernel_size,
+        stride=kernel_size if stride is None else stride,
+        padding=padding,
         ceil_mode=ceil_mode,
         count_include_pad=count_include_pad,
         divisor_override=divisor_override,

@@ -54,6 +54,23 @@ def test_conv2d_by_keyword() -> None:
     both("conv2d", draw(2, 4, 6, 7), draw(6, 4, 2, 3), padding="same")
 
 
+def test_conv2d_refuses_what_torch_refuses() -> None:
+    for conv2d, x, w in (
+        (functional.conv2d, Tensor(draw(1, 1, 4, 4)), Tensor(draw(1, 1, 3, 3))),
+        (theirs.conv2d, torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3)),
+    ):
+        with pytest.raises(RuntimeError, match="padding='same'"):
+            conv2d(x, w, padding="same", stride=2)
+        with pytest.raises(RuntimeError, match="full"):
+            conv2d(x, w, padding="full")
+
+
+def test_unbatched_images() -> None:
+    both("conv2d", draw(2, 6, 5), draw(3, 2, 2, 3), padding="same")
+    both("max_pool2d", draw(2, 6, 5), kernel_size=2)
+    both("avg_pool2d", draw(2, 6, 5), kernel_size=2)
+
+
 def test_linear_relu_flatten() -> None:
     both("linear", draw(3, 4), draw(5, 4), draw(5))
     both("relu", draw(3, 4))

@@ -9,6 +9,7 @@ import torch
 
 from scratchconv import nn
 from scratchconv.autograd import Tensor
+from tests.nn.twins import text_of
 
 both = pytest.mark.parametrize("lib", [nn, torch.nn], ids=["ours", "torch"])
 
@@ -54,7 +55,7 @@ def test_shared_parameters_come_once() -> None:
 
 
 def test_text_equals_torchs() -> None:
-    assert repr(tree(nn)) == repr(tree(torch.nn))
+    assert repr(tree(nn)) == text_of(tree(torch.nn))
     assert repr(nn.Module()) == repr(torch.nn.Module())
 
 

@@ -44,11 +44,12 @@ def test_reassignment_moves_between_the_tables(lib: Any) -> None:
     m.x = 1
     m.x = lib.parameter()
     assert [name for name, _ in m.named_parameters()] == ["x"]
-    m.x = lib.nn.ReLU()
-    assert not list(m.parameters())
-    assert [name for name, _ in m.named_children()] == ["x"]
-    m.x = lib.parameter()
+    m.y = 1
+    m.y = lib.nn.ReLU()
+    assert [name for name, _ in m.named_children()] == ["y"]
+    m.y = lib.parameter()
     assert not list(m.children())
+    assert [name for name, _ in m.named_parameters()] == ["x", "y"]
 
 
 @both
@@ -82,8 +83,9 @@ def test_registered_names_take_their_own_kind_only(lib: Any) -> None:
     for name in ("w", "child", "b"):
         with pytest.raises(TypeError, match=name):
             setattr(m, name, 3)
-    with pytest.raises(TypeError):
-        m.w = lib.tensor()
+    for value in (lib.tensor(), lib.nn.ReLU()):
+        with pytest.raises(TypeError):
+            m.w = value
     m.b = lib.tensor()
     assert list(m.state_dict()) == ["w", "b"]
 
