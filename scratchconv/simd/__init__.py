@@ -5,7 +5,7 @@ start of its memory. All functions work inside compiled kernels and as plain Pyt
 
 Vector
     ``load(x, i)``, ``store(x, i, v)``, ``load_partial(x, i, n)``, ``store_partial(x, i, v, n)``, ``splat(x, number)``
-    (dtype of array x), ``lanes_of(x)``, ``prefetch(x, i)``; ``+ - * /`` between vectors, ``fma(a, b, c)``,
+    (dtype of array x), ``lanes_of(x)``, ``prefetch(x, i)``, ``opaque(i)``; ``+ - * /`` between vectors, ``fma(a, b, c)``,
     ``maximum``, ``minimum`` (the second argument wins ties and NaN), ``square_root``, ``absolute``, ``sum_lanes(v)``;
     comparisons ``< <= > >= == !=`` give a mask, masks combine with ``& | ^``, ``select(mask, a, b)`` applies one.
 Tile
@@ -40,6 +40,7 @@ from scratchconv.simd._vector import (
     load_partial,
     maximum,
     minimum,
+    opaque,
     prefetch,
     select,
     splat,
@@ -62,6 +63,7 @@ __all__ = [
     "load_partial",
     "maximum",
     "minimum",
+    "opaque",
     "outer_fma",
     "outer_fma_row",
     "prefetch",

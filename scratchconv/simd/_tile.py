@@ -184,7 +184,9 @@ def _row_vectors(builder: ir.IRBuilder, tile: TileType, pointer: ir.Value) -> li
 
 
 @code.primitive(tile_load, lambda shape, x, base, o: shape.tile if _addresses(shape, x, base, o) else None)
-def _(builder: ir.IRBuilder, context: Any, sig: Any, shape: ir.Value, x: ir.Value, base: ir.Value, offsets: ir.Value) -> Any:
+def _(
+    builder: ir.IRBuilder, context: Any, sig: Any, shape: ir.Value, x: ir.Value, base: ir.Value, offsets: ir.Value
+) -> Any:
     first = code.element(builder, context, sig.args[1], x, base)
     vectors = []
     for offset in _rows(builder, sig.args[3], offsets):
@@ -213,7 +215,9 @@ def _column_masks(builder: ir.IRBuilder, tile: TileType, n: ir.Value) -> list[ir
 
 
 @code.primitive(tile_store, lambda acc, y, base, o: types.none if _addresses(acc, y, base, o) else None)
-def _(builder: ir.IRBuilder, context: Any, sig: Any, acc: ir.Value, y: ir.Value, base: ir.Value, offsets: ir.Value) -> None:
+def _(
+    builder: ir.IRBuilder, context: Any, sig: Any, acc: ir.Value, y: ir.Value, base: ir.Value, offsets: ir.Value
+) -> None:
     tile = sig.args[0]
     first = code.element(builder, context, sig.args[1], y, base)
     vectors = iter(_vectors(builder, acc, tile))
@@ -242,7 +246,9 @@ def _product_type(acc: Any, x: Any, base: Any, offsets: Any, w: Any, wi: Any) ->
 
 
 @code.primitive(outer_fma, _product_type)
-def _(builder: ir.IRBuilder, context: Any, sig: Any, acc: Any, x: Any, base: Any, offsets: Any, w: Any, wi: Any) -> ir.Value:
+def _(
+    builder: ir.IRBuilder, context: Any, sig: Any, acc: Any, x: Any, base: Any, offsets: Any, w: Any, wi: Any
+) -> ir.Value:
     tile = sig.return_type
     first = code.element(builder, context, sig.args[1], x, base)
     weights = _row_vectors(builder, tile, code.element(builder, context, sig.args[4], w, wi))
@@ -256,7 +262,9 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, acc: Any, x: Any, base: Any
 
 
 @code.primitive(lane_fma, _product_type)
-def _(builder: ir.IRBuilder, context: Any, sig: Any, acc: Any, x: Any, base: Any, offsets: Any, w: Any, wi: Any) -> ir.Value:
+def _(
+    builder: ir.IRBuilder, context: Any, sig: Any, acc: Any, x: Any, base: Any, offsets: Any, w: Any, wi: Any
+) -> ir.Value:
     tile = sig.return_type
     first = code.element(builder, context, sig.args[1], x, base)
     weights = _row_vectors(builder, tile, code.element(builder, context, sig.args[4], w, wi))
@@ -325,4 +333,3 @@ def _elementwise(name: str) -> Any:
 
 for _symbol, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
     _operator(_symbol, TileType, lambda kind: kind, _elementwise(_name))
-

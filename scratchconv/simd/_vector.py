@@ -69,6 +69,15 @@ def prefetch(x: Any, i: int) -> None:
     """Ask for the cache line of ``x[i]`` ahead of its use; any address is allowed."""
 
 
+def opaque(i: int) -> int:
+    """The integer ``i``, hidden from the optimiser, which may move no load or store across.
+
+    Put round the offset of an FMA loop's operand it keeps LLVM from turning one base and a few offsets into many
+    pointers, and from loading a later iteration's operands early: both run out of registers and spill the tile.
+    """
+    return i
+
+
 def _array_and_integers(x: Any, *integers: Any) -> Any:
     return VectorType(x.dtype) if code.is_array(x) and code.are_integers(*integers) else None
 
@@ -114,6 +123,12 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value) -
     where = builder.bitcast(code.element(builder, context, sig.args[0], x, i), pointer)
     read, into_l2, data = code.I32(0), code.I32(2), code.I32(1)
     builder.call(function, [where, read, into_l2, data])
+
+
+@code.primitive(opaque, lambda i: types.int64 if code.are_integers(i) else None)
+def _(builder: ir.IRBuilder, context: Any, sig: Any, i: ir.Value) -> ir.Value:
+    kind = ir.FunctionType(code.I64, [code.I64])
+    return builder.asm(kind, "", "=r,0,~{memory}", [code.as_index(builder, i)], side_effect=True)
 
 
 # ---------------------------------------------------------------- arithmetic
@@ -220,7 +235,12 @@ def _compare(symbol: str) -> Any:
     return lambda builder, a, b: (builder.fcmp_ordered if ordered else builder.fcmp_unordered)(symbol, a, b)
 
 
-for _symbol, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv")):
+for _symbol, _name in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+):
     _operator(_symbol, VectorType, lambda kind: kind, lambda b, x, y, name=_name: getattr(b, name)(x, y))
 for _symbol, _text in (
     (operator.lt, "<"),

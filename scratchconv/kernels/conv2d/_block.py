@@ -20,6 +20,7 @@ class Block(NamedTuple):
     result_w: int
     results: int  # channels of the result
     step: int  # source rows from one result row to the next
+    column_step: int  # source columns from one result column to the next
     spread: int  # result rows from one row of a phase to the next
     images: int  # images of a work item
     rows: int  # rows of a work item (of the longest phase)
@@ -35,7 +36,7 @@ class Block(NamedTuple):
 def describe(x, y, strip: Strip, row: Direction, column: Direction) -> Block:
     """The sizes of source ``x`` (NHWC), result ``y`` (NHWC) and of the work items that ``strip`` cuts."""
     strips = -(-row.positions // strip.rows)
-    cuts = (row.step, row.spread, strip.images, strip.rows, strips, int(strip.copied), row.low, column.low)
+    cuts = (row.step, column.step, row.spread, strip.images, strip.rows, strips, int(strip.copied), row.low, column.low)
     return Block(*x.shape, *y.shape[1:], *cuts, strip.height, strip.width, strip.pixel)
 
 
@@ -51,6 +52,18 @@ def is_last(g, item):
     if g.strips > 1:
         return 1 if item % g.strips == g.strips - 1 else 0
     return 1 if item == work_items(g) - 1 else 0
+
+
+@helper
+def images_of(g, item):
+    """Images of a work item."""
+    return min(g.images, g.batch - item // g.strips * g.images)
+
+
+@helper
+def rows_of(g, item):
+    """Rows of a work item, in a computation of one phase."""
+    return min(g.rows, g.result_h - item % g.strips * g.rows)
 
 
 @helper
@@ -75,7 +88,7 @@ def block_size(g):
 def fill_block(x, g, item, block):
     """Copy the work item's source rows into ``block``, zeros where they leave the image."""
     image, top = item // g.strips * g.images, item % g.strips * g.rows * g.step + g.top
-    for n in range(min(g.images, g.batch - image)):
+    for n in range(images_of(g, item)):
         for r in range(g.height):
             o = (n * g.height + r) * g.width * g.pixel
             if 0 <= top + r < g.source_h:

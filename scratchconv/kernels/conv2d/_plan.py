@@ -31,7 +31,6 @@ from scratchconv import simd
 # (rows, vecs) of the tile menu and its share of the FMA peak, by number of vector registers. The tile, its weight
 # vectors and one broadcast must fit the registers; at least 8 accumulators hide the latency of an FMA.
 _MENU = {16: ((6, 2, 1.0), (4, 3, 0.97), (12, 1, 0.85)), 32: ((14, 2, 1.0), (8, 3, 0.97), (14, 1, 0.88))}
-_PIXELS = 256  # small images are joined until a work item has this many pixels to share each weight panel
 
 
 class Direction(NamedTuple):
@@ -89,6 +88,15 @@ def choose_tile(width: int, dtype: np.dtype) -> simd.TileShape:
     return simd.TileShape(rows, vecs, dtype)
 
 
+class Limits(NamedTuple):
+    """How large a work item may be."""
+
+    block_bytes: int  # its source block
+    join: int  # small images are joined while their result pixels stay within this number
+    pixels: int  # result pixels of a strip, at least one row
+    copy: bool = False  # copy the source even where no tap leaves the image
+
+
 class Strip(NamedTuple):
     """How the work is cut: ``images`` whole images, or ``rows`` rows of one image, and its padded source block."""
 
@@ -100,23 +108,25 @@ class Strip(NamedTuple):
     pixel: int  # elements between neighbouring source pixels
 
 
-def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: int, budget: int) -> Strip:
-    """Choose work items whose source block fills at most ``budget`` bytes."""
+def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: int, limits: Limits) -> Strip:
+    """Choose the largest work items within ``limits``."""
     inside = row.low >= 0 and (row.positions - 1) * row.step + row.high < row.source
     inside = inside and column.low >= 0 and (column.positions - 1) * column.step + column.high < column.source
-    copied = not inside
+    copied = limits.copy or not inside
     # A pixel pitch that is a multiple of 2 KiB would put all pixels of a tile into the same sets of L1.
     pixel = channels + (64 // itemsize if copied and channels * itemsize % 2048 == 0 else 0)
     width = (column.positions - 1) * column.step + column.high - column.low + 1 if copied else column.source
+
+    def block_bytes(rows: int) -> int:
+        return ((rows - 1) * row.step + row.high - row.low + 1) * width * pixel * itemsize
+
     rows = row.positions
-    while rows > 1 and ((rows - 1) * row.step + row.high - row.low + 1) * width * pixel * itemsize > budget:
+    while rows > 1 and (rows * column.positions > limits.pixels or block_bytes(rows) > limits.block_bytes):
         rows -= 1
+    rows = -(-row.positions // -(-row.positions // rows))  # strips of nearly equal height
     images = 1
     if rows == row.positions:
-        while images < batch and images * rows * column.positions < _PIXELS:
-            images += 1
-    else:
-        rows = -(-row.positions // -(-row.positions // rows))  # strips of nearly equal height
+        images = max(1, min(batch, limits.join // (rows * column.positions), limits.block_bytes // block_bytes(rows)))
     height = (rows - 1) * row.step + row.high - row.low + 1 if copied else row.source
     return Strip(images, rows, copied, height, width, pixel)
 

@@ -12,18 +12,26 @@ import numpy as np
 from scratchconv import simd
 from scratchconv.kernels._jit import helper, parallel_kernel, prange
 from scratchconv.kernels.conv2d import _block
-from scratchconv.kernels.conv2d._plan import choose_tile, cut, forward_direction, plan
+from scratchconv.kernels.conv2d._plan import Limits, choose_tile, cut, forward_direction
 
 CHUNKS = 16  # partial sums of dw
 SCRATCH = 32 << 20  # bytes that all partial sums may take together; at least two are kept
 
 
 @helper
-def _sum_pixels(shape, x, origin, taps, source, first, count, dy, di, pixel):
-    """acc[r, l] = Σ_q x[source pixel q + taps[r]] * dy[q, l]; dy lies at ``di``, ``pixel`` elements a pixel."""
+def _sum_pixels(shape, x, origin, g, images, rows, taps, dy, di, pixel):
+    """acc[r, l] = Σ_{n,i,j} x[start of the pixel (n,i,j)'s window + taps[r]] * dy[n,i,j,l]
+
+    The sum over the pixels of a work item: ``dy`` lies at ``di``, pixel after pixel, ``pixel`` elements apart.
+    """
     acc = simd.zeros(shape)
-    for q in range(count):
-        acc = simd.outer_fma(acc, x, origin + source[first + q], taps, dy, di + q * pixel)
+    for n in range(images):
+        for i in range(rows):
+            start = origin + (n * g.height + i * g.step) * g.width * g.pixel
+            for j in range(g.result_w):
+                window = simd.opaque(start + j * g.column_step * g.pixel)
+                acc = simd.outer_fma(acc, x, window, taps, dy, di)
+                di += pixel
     return acc
 
 
@@ -46,28 +54,27 @@ def _pad_lanes(dy, di, pixel, n, width, count, padded):
 
 
 @helper
-def _item(shape, x, origin, dy, di, g, piece, source, taps, row_at, groups, padded, total, at):
-    """Add one work item's gradient to ``total[at:]``, a (rows, F) matrix."""
+def _item(shape, x, origin, dy, di, g, images, rows, taps, row_at, groups, padded, total, at):
+    """Add one work item's gradient to ``total[at:]``, a (tap and channel, filter) matrix."""
     per_group, filters = g.channels // groups, g.results // groups
     for group in range(groups):
         for f in range(0, filters, shape.width):
             lane = group * filters + f
             panel, pi, pixel = dy, di + lane, g.results
-            if f + shape.width > filters:
-                _pad_lanes(dy, di + lane, g.results, filters - f, shape.width, piece[1], padded)
+            if filters > shape.width or f + shape.width > filters:
+                _pad_lanes(dy, pi, pixel, filters - f, shape.width, images * rows * g.result_w, padded)
                 panel, pi, pixel = padded, 0, shape.width
             for r in range(0, taps.size, shape.rows):
-                rows = simd.row_offsets(shape, taps, r)
-                start = origin + group * per_group
-                acc = _sum_pixels(shape, x, start, rows, source, piece[0], piece[1], panel, pi, pixel)
+                window = simd.row_offsets(shape, taps, r)
+                acc = _sum_pixels(shape, x, origin + group * per_group, g, images, rows, window, panel, pi, pixel)
                 _add(shape, acc, total, at + lane, simd.row_offsets(shape, row_at, r), filters - f)
 
 
 @parallel_kernel
-def _run(shape, x, dy, g, source, pieces, taps, row_at, groups, totals):
+def _run(shape, x, dy, g, taps, row_at, groups, totals):
     """totals[chunk] = Σ over the chunk's work items of naive.weight_grad; see _sum_pixels
 
-    x, dy flat NHWC; totals (chunks, rows, F). Owns: a worker writes totals[chunk].
+    x, dy flat NHWC; totals (chunks, taps and channels, F). Owns: a worker writes totals[chunk].
     Cost: that of naive plus the padding of tiles; reads x and dy once from memory, then from cache.
     """
     items, chunks = _block.work_items(g), totals.shape[0]
@@ -75,7 +82,7 @@ def _run(shape, x, dy, g, source, pieces, taps, row_at, groups, totals):
     flat = totals.reshape(-1)
     for chunk in prange(chunks):
         block = np.empty(_block.block_size(g), x.dtype)
-        padded = np.empty(pieces[0, 0, 1] * shape.width, x.dtype)
+        padded = np.empty(g.images * g.rows * g.result_w * shape.width, x.dtype)
         for i in range(size):
             flat[chunk * size + i] = 0
         for item in range(chunk * items // chunks, (chunk + 1) * items // chunks):
@@ -83,13 +90,12 @@ def _run(shape, x, dy, g, source, pieces, taps, row_at, groups, totals):
             if g.copied:
                 _block.fill_block(x, g, item, block)
                 image, origin = block, 0
-            piece = pieces[_block.is_last(g, item), 0]
-            di = _block.result_offset(g, item)
-            _item(shape, image, origin, dy, di, g, piece, source, taps, row_at, groups, padded, flat, chunk * size)
+            di, images, rows = _block.result_offset(g, item), _block.images_of(g, item), _block.rows_of(g, item)
+            _item(shape, image, origin, dy, di, g, images, rows, taps, row_at, groups, padded, flat, chunk * size)
 
 
 @parallel_kernel
-def _merge(totals, out):
+def merge(totals, out):
     """out[i] = Σ_chunk totals[chunk, i] in float64, chunk after chunk. Owns: a worker writes its elements of out."""
     for i in prange(out.size):
         total = np.float64(0)
@@ -103,15 +109,20 @@ def weight_grad(x, dy, stride, padding, dilation, groups, dw):
     dims = zip(x.shape[1:3], dy.shape[1:3], dw.shape[:2], stride, padding, dilation, strict=True)
     row, column = (forward_direction(*dim) for dim in dims)
     shape = choose_tile(dy.shape[3] // groups, x.dtype)
-    strip = cut(row, column, x.shape[0], x.shape[3], x.itemsize, simd.cache_bytes(2) // 8)
-    tables = plan(row, column, strip, x.shape[0], dw.shape[2], dy.shape[3], shape.rows)
+    strip = cut(row, column, x.shape[0], x.shape[3], x.itemsize, _limits(x.shape[3] * x.itemsize))
     g = _block.describe(x, dy, strip, row, column)
     taps = _tap_offsets(g, dw.shape, dilation, shape.rows)
     chunks = max(2, min(CHUNKS, SCRATCH // max(1, dw.nbytes)))
     totals = np.empty((chunks, taps.size, dw.shape[3]), x.dtype)
     row_at = np.arange(taps.size) * dw.shape[3]
-    _run(shape, x.reshape(-1), dy.reshape(-1), g, tables.source, tables.pieces, taps, row_at, groups, totals)
-    _merge(totals.reshape(chunks, -1), dw.reshape(-1))
+    _run(shape, x.reshape(-1), dy.reshape(-1), g, taps, row_at, groups, totals)
+    merge(totals.reshape(chunks, -1), dw.reshape(-1))
+
+
+def _limits(pixel_bytes):
+    """Work items whose dy panel and touched lines of x share half of L1: the same pixels go by for every tile."""
+    pixels = simd.cache_bytes(1) // 2 // (64 + min(64, pixel_bytes))
+    return Limits(simd.cache_bytes(2) // 4, pixels, pixels)
 
 
 def _tap_offsets(g, shape, dilation, rows):
@@ -159,4 +170,4 @@ def bias_grad(dy, db):
     steps = np.arange(shape.rows) * dy.shape[3]
     single = simd.TileShape(1, shape.vecs, dy.dtype)
     _sum_columns(shape, single, dy.reshape(dy.shape[0], dy.shape[1] * dy.shape[2], dy.shape[3]), steps, totals)
-    _merge(totals, db)
+    merge(totals, db)

@@ -9,12 +9,15 @@ The input gradient is the same computation with dy as its source and the weights
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._jit import helper, parallel_kernel, prange
 from scratchconv.kernels.conv2d import _block, _panels
 from scratchconv.kernels.conv2d._plan import (
+    Limits,
     choose_tile,
     cut,
     forward_direction,
@@ -25,6 +28,7 @@ from scratchconv.kernels.conv2d._weight_grad import bias_grad, weight_grad
 
 __all__ = ["bias_grad", "forward", "input_grad", "weight_grad"]
 
+_JOIN = 256  # result pixels of a work item of small images: enough to share each weight panel
 CHUNKS = 64  # work items are dealt to at most so many prange iterations, each with its own scratch
 
 
@@ -81,14 +85,23 @@ def _launch(x, w, lane_step, group_step, row_step, bias, y, groups, row, column)
     """Pack the weights, then run. The steps say how lanes, groups and reduced channels lie in it."""
     per_group, filters = x.shape[3] // groups, y.shape[3] // groups
     shape = choose_tile(filters, x.dtype)
-    strip = cut(row, column, x.shape[0], x.shape[3], x.itemsize, simd.cache_bytes(2) // 4)
+    limits = Limits(simd.cache_bytes(2) // 4, _JOIN, sys.maxsize)
+    strip = cut(row, column, x.shape[0], x.shape[3], x.itemsize, limits)
     tables = plan(row, column, strip, x.shape[0], per_group, y.shape[3], shape.rows)
     rows = (tables.taps[:, None] * w[0, 0].size + np.arange(per_group) * row_step).ravel()
     panels = np.empty((groups, -(-filters // shape.width), rows.size, shape.width), x.dtype)
     _panels.pack(w.reshape(-1), rows, lane_step, group_step, filters, shape.width, panels)
     padded_bias = np.zeros((groups, panels.shape[1] * shape.width), x.dtype)
     padded_bias[:, :filters] = bias.reshape(groups, filters)
-    _run(shape, x.reshape(-1), _block.describe(x, y, strip, row, column), *tables[1:5], panels, padded_bias, y.reshape(-1))
+    _run(
+        shape,
+        x.reshape(-1),
+        _block.describe(x, y, strip, row, column),
+        *tables[1:5],
+        panels,
+        padded_bias,
+        y.reshape(-1),
+    )
 
 
 def forward(x, w, b, stride, padding, dilation, groups, y):

@@ -1,0 +1,50 @@
+"""Checks that several operations share. Every message names the rule, the value received and the full shapes."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from scratchconv.ops._op import Array
+
+
+def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
+    """Return (height, width) from one integer for both or a sequence of one or two integers.
+
+    Raises
+    ------
+    TypeError
+        If ``value`` is neither.
+    RuntimeError
+        If the sequence has another length.
+    """
+    parts = value if isinstance(value, (tuple, list)) else (value,)
+    try:
+        numbers = [operator.index(part) for part in parts]
+    except TypeError:
+        raise TypeError(f"{name} must be an integer or a pair of integers, got {value!r}") from None
+    if len(numbers) == 1:
+        numbers *= 2
+    if len(numbers) != 2:
+        raise RuntimeError(f"{name} must be one integer or a pair of integers, got {value!r}")
+    return numbers[0], numbers[1]
+
+
+def at_least(lowest: int, value: tuple[int, int], name: str) -> tuple[int, int]:
+    """Return ``value``, or raise RuntimeError if a part of it lies below ``lowest``."""
+    if min(value) < lowest:
+        raise RuntimeError(f"{name} must be at least {lowest} in each dimension, got {value}")
+    return value
+
+
+def same_dtype(**arrays: Array | None) -> np.dtype[Any]:
+    """Return the one floating dtype of all arrays (None is skipped), or raise RuntimeError."""
+    given = {name: array for name, array in arrays.items() if array is not None}
+    dtypes = {array.dtype for array in given.values()}
+    if len(dtypes) != 1 or not all(dtype in (np.float32, np.float64) for dtype in dtypes):
+        described = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in given.items())
+        raise RuntimeError(f"all arguments must share one dtype, float32 or float64, got {described}")
+    return dtypes.pop()

@@ -1,0 +1,131 @@
+"""Two-dimensional convolution (cross-correlation, as in PyTorch) of batches of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scratchconv import backends
+from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive
+from scratchconv.ops import _checks
+from scratchconv.ops._layout import as_khwcf, as_nhwc, from_khwcf, from_nhwc
+from scratchconv.ops._memory import empty
+from scratchconv.ops._op import Array
+
+_ALGORITHMS: dict[str, Any] = {"naive": naive, "im2col": im2col, "direct": direct}
+
+
+class Geometry(NamedTuple):
+    """Stride, padding and dilation (height, width) and the number of channel groups."""
+
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+
+
+class Saved(NamedTuple):
+    """What the gradients need."""
+
+    x: Array  # (N, H, W, C)
+    w: Array  # (KH, KW, C/G, F)
+    geometry: Geometry
+    unbatched: bool
+
+
+def forward(
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> tuple[Array, Saved]:
+    """Convolve ``x`` (N, C, H, W) with ``w`` (F, C/G, KH, KW) and add ``b`` (F,).
+
+    Returns y (N, F, OH, OW) with OH = (H + 2 padding - dilation (KH - 1) - 1) // stride + 1, in channels-last memory.
+    An image without batch dimension, (C, H, W), gives (F, OH, OW).
+
+    Raises
+    ------
+    TypeError
+        If stride, padding or dilation are not integers.
+    RuntimeError
+        If shapes, dtypes or the geometry do not fit.
+    """
+    geometry = Geometry(
+        _checks.at_least(1, _checks.pair(stride, "stride"), "stride"),
+        _checks.at_least(0, _checks.pair(padding, "padding"), "padding"),
+        _checks.at_least(1, _checks.pair(dilation, "dilation"), "dilation"),
+        groups,
+    )
+    _check_shapes(x, w, b, groups)
+    dtype = _checks.same_dtype(input=x, weight=w, bias=b)
+    unbatched = x.ndim == 3
+    size = output_size(x.shape, w.shape, geometry)
+    images, weights = as_nhwc(x[None] if unbatched else x), as_khwcf(w)
+    y = empty((images.shape[0], *size, w.shape[0]), dtype)
+    bias = np.zeros(w.shape[0], dtype) if b is None else np.ascontiguousarray(b)
+    _algorithm(images, weights, groups).forward(images, weights, bias, *geometry, y)
+    result = from_nhwc(y)
+    return (result[0] if unbatched else result), Saved(images, weights, geometry, unbatched)
+
+
+def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+    """Gradients of x, w and b (where ``needs`` says so) from ``dy``, the gradient of y."""
+    x, w, geometry, unbatched = saved
+    algorithm = _algorithm(x, w, geometry.groups)
+    dy = as_nhwc(dy[None] if unbatched else dy)
+    dx = dw = db = None
+    if needs[0]:
+        dx = empty(x.shape, x.dtype)
+        algorithm.input_grad(dy, w, *geometry, dx)
+        dx = from_nhwc(dx)[0] if unbatched else from_nhwc(dx)
+    if needs[1]:
+        dw = empty(w.shape, w.dtype)
+        algorithm.weight_grad(x, dy, *geometry, dw)
+        dw = from_khwcf(dw)
+    if len(needs) > 2 and needs[2]:
+        db = empty((w.shape[3],), w.dtype)
+        algorithm.bias_grad(dy, db)
+    return (dx, dw, db)[: len(needs)]
+
+
+def output_size(x: tuple[int, ...], w: tuple[int, ...], geometry: Geometry) -> tuple[int, int]:
+    """(OH, OW) of an input of shape ``x`` (..., H, W) and a weight of shape ``w`` (F, C/G, KH, KW)."""
+    sizes = []
+    for size, taps, stride, padding, dilation in zip(x[-2:], w[2:], *geometry[:3], strict=True):
+        span = dilation * (taps - 1) + 1
+        if size + 2 * padding < span:
+            raise RuntimeError(
+                f"the kernel must fit into the padded input: it spans {span}, the input {size} + 2 * {padding}; got "
+                f"input {x}, weight {w}, padding {geometry.padding}, dilation {geometry.dilation}"
+            )
+        sizes.append((size + 2 * padding - span) // stride + 1)
+    return sizes[0], sizes[1]
+
+
+def _check_shapes(x: Array, w: Array, b: Array | None, groups: int) -> None:
+    """Raise RuntimeError unless input, weight and bias belong together."""
+    got = f"got input {x.shape}, weight {w.shape}, bias {None if b is None else b.shape}, groups {groups}"
+    if x.ndim not in (3, 4) or w.ndim != 4:
+        raise RuntimeError(f"input must be (N, C, H, W) or (C, H, W) and weight (F, C/groups, KH, KW), {got}")
+    if not isinstance(groups, int) or groups < 1 or w.shape[0] % groups:
+        raise RuntimeError(f"groups must be a positive integer that divides the number of filters, {got}")
+    if x.shape[-3] != w.shape[1] * groups:
+        raise RuntimeError(f"the input must have groups * weight.shape[1] = {w.shape[1] * groups} channels, {got}")
+    if 0 in w.shape or 0 in x.shape[-3:]:
+        raise RuntimeError(f"only the batch may be empty, {got}")
+    if b is not None and b.shape != w.shape[:1]:
+        raise RuntimeError(f"bias must have one number a filter, shape {w.shape[:1]}, {got}")
+
+
+def _algorithm(x: Array, w: Array, groups: int) -> Any:
+    """The module whose kernels compute this convolution."""
+    if backends.conv.algorithm != "auto":
+        return _ALGORITHMS[backends.conv.algorithm]
+    return depthwise if groups > 1 and groups == x.shape[3] == w.shape[3] else direct
