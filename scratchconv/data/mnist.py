@@ -70,8 +70,8 @@ class MNIST(ArrayDataset):
         labels = read_idx(self._find(folder, f"{part}-labels-idx1-ubyte"), ndim=1)
         if len(images) != len(labels) or (labels >= len(self.class_names)).any():
             raise DataError(
-                f"{folder} does not hold {self.folder}: {len(images)} {part} images, {len(labels)} labels from "
-                f"{labels.min(initial=0)} to {labels.max(initial=0)}. Delete it and let it be downloaded again."
+                f"{folder} does not hold {self.folder}: {len(images)} {part} images, {len(labels)} labels "
+                f"up to {labels.max(initial=0)}. Delete it and let it be downloaded again."
             )
         super().__init__(images, labels, self.class_names, transform)
 

@@ -125,7 +125,7 @@ def as_pair(size: int | tuple[int, int], name: str) -> tuple[int, int]:
     ValueError
         If a number is not a positive integer, or there are not two.
     """
-    pair = (size, size) if isinstance(size, int) else tuple(size)
+    pair = size if isinstance(size, tuple | list) else (size, size)
     if len(pair) != 2 or not all(isinstance(side, int) and side > 0 for side in pair):
         raise ValueError(f"{name} is a positive integer or a pair (height, width) of them, got {size!r}")
-    return pair
+    return pair[0], pair[1]

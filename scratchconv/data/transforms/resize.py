@@ -7,10 +7,10 @@ Output pixel i of a line is a weighted mean of the input pixels under a triangle
 each row of w summing to 1. Where the image grows (s < 1) the triangle is two pixels wide, plain bilinear interpolation;
 where it shrinks, the triangle widens to cover all pixels that merge. Width and height are independent: Y = V X Hᵀ.
 
-The weights are multiples of 2⁻¹⁶. Then every partial sum of pixel × weight is a multiple of 2⁻¹⁶ below 2⁸, which
-float32 holds exactly: the result depends on no order of summation, so on no BLAS library and no number of threads.
-Pillow sums integers, with 22 bits for the weights; like Pillow we go along the width first and round to whole grey
-levels in between.
+Pillow rounds to whole grey levels between its two passes; we keep quarters, so the results lie within one grey level
+of Pillow's and nearer to Y. Everything is exact in float32: a sum of pixel × weight is below 2⁸ and a multiple of 2⁻¹⁶
+along the width, and of 2⁻² · 2⁻¹⁴ along the height, 24 bits either way. So the result depends on no order of summation,
+hence on no BLAS library, no number of threads, and no other image of the batch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import numpy.typing as npt
 
 from scratchconv.data.transforms.base import Array, Transform, as_pair
 
-WEIGHT_UNIT = 2.0**-16
+LEVELS = 4  # the image between the two passes is kept in quarters of a grey level
+WIDTH_BITS, HEIGHT_BITS = 16, 14  # of fraction, in the weights
 BLOCK = 8  # output pixels of one product: few enough to skip most zeros of the band, enough to keep BLAS busy
 GROUP_BYTES = 1 << 19  # floats of the images resized at a time: they should stay in the L2 cache
 
@@ -48,8 +49,8 @@ class Resize(Transform):
     """
 
     def __init__(self, size: int | tuple[int, int]) -> None:
-        as_pair(size, "size")
-        self.size = size
+        pair = as_pair(size, "size")
+        self.size = size if isinstance(size, int) else pair
 
     def apply(self, images: Array, rng: np.random.Generator) -> Array:
         """Resize a batch."""
@@ -80,31 +81,25 @@ def resize(images: Pixels, size: tuple[int, int]) -> Pixels:
     for start in range(0, n, group):
         k = min(group, n - start)
         x[:k] = images[start : start + k].reshape(k, h, w * c)
-        _along_width(x[:k], wide[:k], _blocks(w, ow, c))
-        _along_height(wide[:k], tall[:k], _blocks(h, oh, 1))
-        out[start : start + k] = tall[:k]
+        _along_width(x[:k], wide[:k], _blocks(w, ow, WIDTH_BITS, c, LEVELS))
+        _along_height(wide[:k], tall[:k], _blocks(h, oh, HEIGHT_BITS, 1, 1 / LEVELS))
+        out[start : start + k] = tall[:k]  # cuts the fraction off
     return out.reshape(n, oh, ow, c)
 
 
 def _along_width(x: Floats, y: Floats, blocks: tuple[_Block, ...]) -> None:
-    """(K, H, W*C) -> (K, H, OW*C): all lines times weights, in which the channels of a pixel ride along as w ⊗ I_C."""
+    """(K, H, W*C) -> (K, H, OW*C), in quarters: all lines times 4 w ⊗ I_C, where the channels of a pixel ride along."""
     x_lines, y_lines = x.reshape(-1, x.shape[2]), y.reshape(-1, y.shape[2])
     for block in blocks:
         np.matmul(x_lines[:, block.reads], block.weights.T, out=y_lines[:, block.writes])
-    _round(y)
+    np.rint(y, out=y)
 
 
 def _along_height(x: Floats, y: Floats, blocks: tuple[_Block, ...]) -> None:
-    """(K, H, OW*C) -> (K, OH, OW*C): weights times the lines of each image."""
+    """(K, H, OW*C) in quarters -> (K, OH, OW*C): w / 4 times the lines of each image, plus 1/2 for rounding."""
     for block in blocks:
         np.matmul(block.weights, x[:, block.reads], out=y[:, block.writes])
-    _round(y)
-
-
-def _round(y: Floats) -> None:
-    """Round to the nearest grey level in place, halves up."""
     y += 0.5
-    np.floor(y, out=y)
 
 
 class _Block(NamedTuple):
@@ -116,9 +111,9 @@ class _Block(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def _blocks(size: int, new_size: int, channels: int) -> tuple[_Block, ...]:
-    """Cut the weights into blocks of ``BLOCK`` outputs, each entry spread over the channels of its pixel."""
-    matrix = weights(size, new_size)
+def _blocks(size: int, new_size: int, bits: int, channels: int, factor: float) -> tuple[_Block, ...]:
+    """Cut ``factor`` * weights into blocks of ``BLOCK`` outputs, each entry spread over the channels of its pixel."""
+    matrix = factor * weights(size, new_size, bits)
     blocks = []
     for start in range(0, new_size, BLOCK):
         rows = matrix[start : start + BLOCK]
@@ -134,12 +129,12 @@ def _blocks(size: int, new_size: int, channels: int) -> tuple[_Block, ...]:
     return tuple(blocks)
 
 
-def weights(size: int, new_size: int) -> npt.NDArray[np.float64]:
-    """Return w (new_size, size) of the module's formula, in multiples of 2⁻¹⁶, each row summing to 1 exactly."""
+def weights(size: int, new_size: int, bits: int) -> npt.NDArray[np.float64]:
+    """Return w (new_size, size) of the module's formula in multiples of 2⁻ᵇⁱᵗˢ, each row summing to 1 exactly."""
     scale = size / new_size
     centres = (np.arange(new_size) + 0.5) * scale
     distance = np.abs(np.arange(size) + 0.5 - centres[:, None]) / max(scale, 1.0)
     triangle = np.maximum(0.0, 1.0 - distance)
-    units: npt.NDArray[np.float64] = np.rint(triangle / triangle.sum(axis=1, keepdims=True) / WEIGHT_UNIT)
-    units[np.arange(new_size), units.argmax(axis=1)] += 1 / WEIGHT_UNIT - units.sum(axis=1)
-    return units * WEIGHT_UNIT
+    units: npt.NDArray[np.float64] = np.rint(triangle / triangle.sum(axis=1, keepdims=True) * 2**bits)
+    units[np.arange(new_size), units.argmax(axis=1)] += 2**bits - units.sum(axis=1)
+    return units * 2.0**-bits
