@@ -1,0 +1,1 @@
+"""Operations on arrays: check arguments, allocate, choose the algorithm, call kernels, keep what backward needs."""

@@ -12,9 +12,17 @@ import numpy as np
 from scratchconv.ops._op import Array
 
 
+def contiguous(x: Array) -> Array:
+    """Return ``x`` itself if it is C-contiguous and writable, else a copy.
+
+    A kernel compiled for a read-only array is another kernel to Numba; copying spares the compilation.
+    """
+    return x if x.flags.carray else np.array(x, order="C")
+
+
 def as_nhwc(x: Array) -> Array:
     """Return (N, C, H, W) ``x`` as a C-contiguous (N, H, W, C) array."""
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    return contiguous(x.transpose(0, 2, 3, 1))
 
 
 def from_nhwc(x: Array) -> Array:
@@ -24,7 +32,7 @@ def from_nhwc(x: Array) -> Array:
 
 def as_khwcf(w: Array) -> Array:
     """Return (F, C/G, KH, KW) ``w`` as a C-contiguous (KH, KW, C/G, F) array."""
-    return np.ascontiguousarray(w.transpose(2, 3, 1, 0))
+    return contiguous(w.transpose(2, 3, 1, 0))
 
 
 def from_khwcf(w: Array) -> Array:

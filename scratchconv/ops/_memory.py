@@ -25,5 +25,5 @@ def empty(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
 def empty_like(x: Array, dtype: npt.DTypeLike | None = None) -> Array:
     """Return an uninitialised array with the shape and the memory order of ``x`` (channels-last stays so)."""
     order = sorted(range(x.ndim), key=lambda axis: (-abs(x.strides[axis]), axis))
-    inverse = np.argsort(order) if x.ndim else []
+    inverse = sorted(range(x.ndim), key=order.__getitem__)
     return empty([x.shape[axis] for axis in order], dtype or x.dtype).transpose(inverse)

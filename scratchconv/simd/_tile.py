@@ -76,7 +76,7 @@ def outer_fma(acc: Any, x: Any, base: int, offsets: tuple[int, ...], w: Any, wi:
 
     One broadcast load a row and one load a vector feed ``rows * vecs`` fused multiply-adds.
     """
-    rows, vecs, lanes = acc.shape
+    _, vecs, lanes = acc.shape
     numbers = np.array([flat(x)[base + offset] for offset in offsets], acc.dtype)
     vectors = flat(w)[wi : wi + vecs * lanes].reshape(vecs, lanes)
     return _fma(acc, numbers[:, None, None], vectors[None])
@@ -96,7 +96,7 @@ def outer_fma_row(shape: TileShape, acc: Any, x: Any, xi: int, step: int, w: Any
 
 def lane_fma(acc: Any, x: Any, base: int, offsets: tuple[int, ...], w: Any, wi: int) -> Any:
     """``acc[r, v] += x[base + offsets[r] + v * lanes :] * w[wi + v * lanes :]``: lane by lane (depthwise)."""
-    rows, vecs, lanes = acc.shape
+    _, vecs, lanes = acc.shape
     xs = np.stack([flat(x)[base + offset :][: vecs * lanes] for offset in offsets]).reshape(acc.shape)
     return _fma(acc, xs, flat(w)[wi : wi + vecs * lanes].reshape(1, vecs, lanes))
 
@@ -135,13 +135,15 @@ def _rows(builder: ir.IRBuilder, kind: types.UniTuple, offsets: ir.Value) -> lis
 
 def _addresses(shape: Any, x: Any, base: Any, offsets: Any, *integers: Any) -> bool:
     """Whether array, base and one offset a row fit a tile or a tile shape."""
+    if not isinstance(shape, TileShapeType | TileType):
+        return False
+    tile = shape.tile if isinstance(shape, TileShapeType) else shape
     return (
-        isinstance(shape, TileShapeType | TileType)
-        and code.is_array(x)
-        and x.dtype == getattr(shape, "tile", shape).dtype
+        code.is_array(x)
+        and x.dtype == tile.dtype
         and code.are_integers(base, *integers)
         and isinstance(offsets, types.UniTuple)
-        and offsets.count == shape.rows
+        and offsets.count == tile.rows
     )
 
 
@@ -283,13 +285,16 @@ def _kernel_row_type(shape: Any, acc: Any, x: Any, xi: Any, step: Any, w: Any, w
 
 
 @code.primitive(outer_fma_row, _kernel_row_type)
-def _(builder: ir.IRBuilder, context: Any, sig: Any, shape: Any, acc: Any, x: Any, xi: Any, step: Any, w: Any, wi: Any, w_step: Any) -> Any:  # fmt: skip
+def _(
+    builder: ir.IRBuilder, context: Any, sig: Any, shape: Any, acc: Any, x: Any, xi: Any, step: Any, *kernel: Any
+) -> Any:
+    w, wi, w_step = kernel
     tile, taps = sig.return_type, sig.args[0].taps
     first = code.element(builder, context, sig.args[2], x, xi)
-    kernel = code.element(builder, context, sig.args[5], w, wi)
+    taps_start = code.element(builder, context, sig.args[5], w, wi)
     step, w_step = code.as_index(builder, step), code.as_index(builder, w_step)
     weights = [
-        code.load_vector(builder, tile.vector, builder.gep(kernel, [builder.mul(w_step, code.index(k))]))
+        code.load_vector(builder, tile.vector, builder.gep(taps_start, [builder.mul(w_step, code.index(k))]))
         for k in range(taps)
     ]
     sums = _vectors(builder, acc, tile)

@@ -36,7 +36,17 @@ class Block(NamedTuple):
 def describe(x, y, strip: Strip, row: Direction, column: Direction) -> Block:
     """The sizes of source ``x`` (NHWC), result ``y`` (NHWC) and of the work items that ``strip`` cuts."""
     strips = -(-row.positions // strip.rows)
-    cuts = (row.step, column.step, row.spread, strip.images, strip.rows, strips, int(strip.copied), row.low, column.low)
+    cuts: tuple[int, ...] = (
+        row.step,
+        column.step,
+        row.spread,
+        strip.images,
+        strip.rows,
+        strips,
+        int(strip.copied),
+        row.low,
+        column.low,
+    )
     return Block(*x.shape, *y.shape[1:], *cuts, strip.height, strip.width, strip.pixel)
 
 

@@ -175,13 +175,14 @@ def plan(row: Direction, column: Direction, strip: Strip, batch: int, group: int
             source = n * strip.height * pitch + i * row.step * pitch + j * column.step * strip.pixel
             pixel = (n * row.result + i * row.spread + a) * column.result + j * column.spread + b
             # The last tile of a piece may be short of pixels: it computes the last one again.
-            positions.append(tuple(np.pad(t, (0, rows if t.size else 0), "edge") for t in (source, pixel * results)))
+            fill = (0, rows if n.size else 0)
+            positions.append((np.pad(source, fill, "edge"), np.pad(pixel * results, fill, "edge")))
     source_table, result_table = (np.concatenate(tables).astype(np.int64) for tables in zip(*positions, strict=True))
     return Plan(strip, source_table, result_table, pieces, np.array(runs, np.int64), np.array(taps, np.int64))
 
 
 def _variants(strip: Strip, row: Direction, batch: int) -> list[tuple[int, int, list[int]]]:
-    """Images, rows, and rows that each phase lacks at the bottom of an image, of an ordinary and of the last work item."""
+    """Images, rows, and rows each phase lacks at an image's bottom: of an ordinary and of the last work item."""
     missing = [row.positions - row.count(a) for a in range(len(row.phases))]
     if strip.rows < row.positions:
         last_rows = row.positions - (row.positions - 1) // strip.rows * strip.rows

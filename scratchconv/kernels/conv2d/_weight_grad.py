@@ -134,7 +134,7 @@ def _tap_offsets(g, shape, dilation, rows):
 
 @helper
 def _sum_image(shape, single, x, at, pixels, pitch, steps, n, row):
-    """row = Σ_q of ``n`` lanes of the pixels of one image, ``rows`` pixels at a time, then the rest one by one."""
+    """Sum ``n`` lanes of the pixels of one image into ``row``: ``rows`` pixels at a time, then the rest one by one."""
     acc = simd.zeros(shape)
     whole = pixels // shape.rows * shape.rows
     for q in range(0, whole, shape.rows):
