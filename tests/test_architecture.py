@@ -20,6 +20,7 @@ KERNELS = PACKAGE / "kernels"
 LAYERS = (
     ("simd",),
     ("kernels",),
+    ("backends",),
     ("ops",),
     ("autograd",),
     ("nn", "optim", "serialization"),

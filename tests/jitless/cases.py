@@ -16,6 +16,7 @@ class Case(NamedTuple):
     function: str
     inputs: tuple[Any, ...]
     outputs: tuple[np.ndarray, ...]
+    kind: str = ""  # what an algorithm of limited use looks for
 
 
 class Maker:
@@ -71,11 +72,12 @@ def conv2d(make: Maker) -> Iterator[Case]:
         x, y = (g.batch, *g.size, g.channels), (g.batch, *g.out(), g.filters)
         w = (*g.kernel, g.channels // g.groups, g.filters)
         how = (g.stride, g.padding, g.dilation, g.groups)
+        kind = "depthwise" if g.groups == g.channels == g.filters else ""
         image, weights, bias, dy = make.normal(*x), make.normal(*w), make.normal(g.filters), make.normal(*y)
-        yield Case("forward", (image, weights, bias, *how), (make.poison(*y),))
-        yield Case("input_grad", (dy, weights, *how), (make.poison(*x),))
-        yield Case("weight_grad", (image, dy, *how), (make.poison(*w),))
-        yield Case("bias_grad", (dy,), (make.poison(g.filters),))
+        yield Case("forward", (image, weights, bias, *how), (make.poison(*y),), kind)
+        yield Case("input_grad", (dy, weights, *how), (make.poison(*x),), kind)
+        yield Case("weight_grad", (image, dy, *how), (make.poison(*w),), kind)
+        yield Case("bias_grad", (dy,), (make.poison(g.filters),), kind)
 
 
 def matmul(make: Maker) -> Iterator[Case]:
@@ -100,9 +102,59 @@ def elementwise(make: Maker) -> Iterator[Case]:
             yield Case("binary", (op, make.positive(size), make.positive(size), *strides), (make.poison(size),))
 
 
+POOLINGS = (
+    Geometry(2, (5, 6), 5, (3, 2), stride=(2, 1), padding=(1, 1)),
+    Geometry(1, (4, 4), 17, (2, 2), stride=(2, 2)),
+    Geometry(0, (4, 4), 3, (2, 2), stride=(2, 2)),
+)
+DILATED_POOLINGS = (Geometry(1, (6, 7), 9, (2, 3), stride=(1, 2), padding=(1, 0), dilation=(2, 2)),)
+
+
+def max_pool2d(make: Maker) -> Iterator[Case]:
+    for g in POOLINGS + DILATED_POOLINGS:
+        x, y = (g.batch, *g.size, g.channels), (g.batch, *g.out(), g.channels)
+        how = (g.kernel, g.stride, g.padding, g.dilation)
+        image = np.round(make.normal(*x))  # few values: ties in most windows
+        yield Case("forward", (image, *how), (make.poison(*y),))
+        yield Case("backward", (image, make.normal(*y), *how), (make.poison(*x),))
+
+
+def avg_pool2d(make: Maker) -> Iterator[Case]:
+    for g in POOLINGS:
+        for count_padding, divisor in [(True, 0), (False, 0), (True, 3)]:
+            x, y = (g.batch, *g.size, g.channels), (g.batch, *g.out(), g.channels)
+            how = (g.kernel, g.stride, g.padding, count_padding, divisor)
+            yield Case("forward", (make.normal(*x), *how), (make.poison(*y),))
+            yield Case("backward", (make.normal(*y), *how), (make.poison(*x),))
+
+
+def batch_norm(make: Maker) -> Iterator[Case]:
+    for rows, columns in [(1, 3), (7, 5), (13, 17)]:
+        x, dy = make.normal(rows, columns), make.normal(rows, columns)
+        a, b, c, d = (make.rng.standard_normal(columns) for _ in range(4))
+        sums = make.poison(columns, dtype=np.float64), make.poison(columns, dtype=np.float64)
+        yield Case("moments", (x,), sums)
+        yield Case("normalize", (x, a, b, c), (make.poison(rows, columns),))
+        yield Case("gradient_sums", (x, a, dy), sums)
+        yield Case("input_gradient", (x, a, dy, b, c, d), (make.poison(rows, columns),))
+
+
+def reduction(make: Maker) -> Iterator[Case]:
+    for outer, rows, inner in [(1, 9, 1), (3, 4, 5), (2, 37, 1), (1, 2, 19), (0, 3, 2)]:
+        x, out = make.normal(outer, rows, inner), make.poison(outer, inner)
+        indices = make.poison(outer, inner, dtype=np.int64)
+        yield Case("total", (x, 0.5), (out,))
+        yield Case("variance", (x, x.mean(1), 1), (out,))
+        yield Case("argmax", (np.round(x),), (out, indices))
+
+
 # One entry for each folder of scratchconv/kernels; test_kernels.py fails if one is missing.
 CASES: dict[str, Callable[[Maker], Iterator[Case]]] = {
+    "avg_pool2d": avg_pool2d,
+    "batch_norm": batch_norm,
     "conv2d": conv2d,
     "elementwise": elementwise,
     "matmul": matmul,
+    "max_pool2d": max_pool2d,
+    "reduction": reduction,
 }
