@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from scratchconv.kernels._copy import copy, fill_zero
 from scratchconv.kernels._jit import helper
-from scratchconv.kernels.conv2d._plan import Direction, Strip
 
 
 class Block(NamedTuple):
@@ -33,21 +32,28 @@ class Block(NamedTuple):
     pixel: int  # elements from one column of a block to the next
 
 
-def describe(x, y, strip: Strip, row: Direction, column: Direction) -> Block:
+def describe(x, y, strip, row, column):
     """The sizes of source ``x`` (NHWC), result ``y`` (NHWC) and of the work items that ``strip`` cuts."""
-    strips = -(-row.positions // strip.rows)
-    cuts: tuple[int, ...] = (
-        row.step,
-        column.step,
-        row.spread,
-        strip.images,
-        strip.rows,
-        strips,
-        int(strip.copied),
-        row.low,
-        column.low,
+    batch, source_h, source_w, channels = x.shape
+    return Block(
+        batch,
+        source_h,
+        source_w,
+        channels,
+        *y.shape[1:],
+        step=row.step,
+        column_step=column.step,
+        spread=row.spread,
+        images=strip.images,
+        rows=strip.rows,
+        strips=-(-row.positions // strip.rows),
+        copied=int(strip.copied),
+        top=row.low,
+        left=column.low,
+        height=strip.height,
+        width=strip.width,
+        pixel=strip.pixel,
     )
-    return Block(*x.shape, *y.shape[1:], *cuts, strip.height, strip.width, strip.pixel)
 
 
 @helper
