@@ -35,12 +35,15 @@ class Block(NamedTuple):
 def describe(x, y, strip, row, column):
     """The sizes of source ``x`` (NHWC), result ``y`` (NHWC) and of the work items that ``strip`` cuts."""
     batch, source_h, source_w, channels = x.shape
+    _, result_h, result_w, results = y.shape
     return Block(
         batch,
         source_h,
         source_w,
         channels,
-        *y.shape[1:],
+        result_h,
+        result_w,
+        results,
         step=row.step,
         column_step=column.step,
         spread=row.spread,

@@ -70,7 +70,7 @@ def forward_direction(size: int, out: int, taps: int, stride: int, padding: int,
 def input_grad_direction(size: int, out: int, taps: int, stride: int, padding: int, dilation: int) -> Direction:
     """A dimension of dx from dy."""
     phases = []
-    for a in range(stride):
+    for a in range(min(stride, size)):  # further phases have no pixel
         feeding = [u for u in range(taps) if (a + padding - u * dilation) % stride == 0]
         phases.append(tuple(sorted(((a + padding - u * dilation) // stride, u) for u in feeding)))
     return Direction(out, size, 1, stride, tuple(phases))
