@@ -64,6 +64,8 @@ CONVOLUTIONS = (
     Geometry(1, (5, 4), 3, (2, 2), 3, stride=(2, 2), padding=(0, 1), groups=3),
     Geometry(0, (3, 3), 2, (1, 1), 9),
     Geometry(1, (3, 3), 2, (1, 1), 18),
+    Geometry(1, (9, 3), 5, (2, 2), 5, groups=5),
+    Geometry(1, (2, 3), 512, (1, 2), 2, padding=(0, 1)),  # a pixel of 2 KiB in float32
 )
 
 
@@ -81,7 +83,7 @@ def conv2d(make: Maker) -> Iterator[Case]:
 
 
 def matmul(make: Maker) -> Iterator[Case]:
-    for m, k, n in [(3, 4, 5), (7, 1, 17), (2, 0, 3), (0, 2, 2), (13, 9, 33)]:
+    for m, k, n in [(3, 4, 5), (7, 1, 17), (2, 0, 3), (0, 2, 2), (13, 9, 33), (2, 40, 3)]:
         for ta, tb in [(False, False), (True, False), (False, True)]:
             a, b = make.normal(*((k, m) if ta else (m, k))), make.normal(*((n, k) if tb else (k, n)))
             yield Case("matmul", (a, b, ta, tb), (make.poison(m, n),))
