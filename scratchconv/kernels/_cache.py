@@ -32,10 +32,11 @@ def root() -> Path:
 
 
 def digest(package: Path = _PACKAGE) -> str:
-    """Digest of everything that machine code depends on: kernel sources, CPU and its features, compiler versions."""
+    """Digest of everything that machine code depends on: kernel sources, CPU, vector width, compiler versions."""
     state = hashlib.sha256()
     versions = (sys.version, np.__version__, numba.__version__, llvmlite.__version__)
-    state.update(repr((versions, _cpu.name(), _cpu.features())).encode())
+    cpu = (_cpu.name(), sorted(_cpu.features()), _cpu.vector_bytes())
+    state.update(repr((versions, cpu)).encode())
     for layer in ("simd", "kernels"):
         for source in sorted((package / layer).rglob("*.py")):
             state.update(source.relative_to(package).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")

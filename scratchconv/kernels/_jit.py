@@ -61,12 +61,13 @@ def parallel_kernel(function: Callable[..., Any]) -> Any:
 
 
 class _CompileNotice(event.Listener):
-    """Says once, on the first real compilation, why the program is waiting."""
+    """Says once, on the first real compilation of a kernel, why the program is waiting."""
 
     said = False
 
     def on_start(self, event: Any) -> None:
-        if not _CompileNotice.said:
+        ours = event.data["dispatcher"].py_func.__module__.startswith("scratchconv.")
+        if ours and not _CompileNotice.said:
             _CompileNotice.said = True
             where = _cache.directory()
             print(f"scratchconv: compiling kernels for this CPU, once; they are kept in {where}", file=sys.stderr)

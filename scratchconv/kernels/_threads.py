@@ -25,12 +25,12 @@ def set_num_threads(n: int) -> None:
 
     Raises
     ------
-    ValueError
-        If ``n`` is not between 1 and the number of threads Numba was started with.
+    RuntimeError
+        If ``n`` is not an integer between 1 and the number of threads Numba was started with.
     """
     global _wanted
-    if not isinstance(n, int) or not 1 <= n <= config.NUMBA_NUM_THREADS:
-        raise ValueError(f"the number of threads must be an integer from 1 to {config.NUMBA_NUM_THREADS}, got {n!r}")
+    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= config.NUMBA_NUM_THREADS:
+        raise RuntimeError(f"the number of threads must be an integer from 1 to {config.NUMBA_NUM_THREADS}, got {n!r}")
     _wanted = n
 
 
@@ -54,10 +54,9 @@ def _choose_layer() -> None:
     with _lock:
         if _layer_chosen:
             return
-        _layer_chosen = True
         if "NUMBA_THREADING_LAYER" in os.environ:
-            return
-        if _load_tbb():
+            pass
+        elif _load_tbb():
             config.THREADING_LAYER = "tbb"
         else:
             config.THREADING_LAYER = "omp"
@@ -67,6 +66,7 @@ def _choose_layer() -> None:
                 RuntimeWarning,
                 stacklevel=4,
             )
+        _layer_chosen = True  # last: other threads enter without the lock from here on
 
 
 def _load_tbb() -> bool:

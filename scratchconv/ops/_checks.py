@@ -11,6 +11,16 @@ import numpy as np
 from scratchconv.ops._op import Array
 
 
+def integer(value: Any, name: str) -> int:
+    """Return ``value`` as an int, or raise TypeError if it is none (a truth value is none)."""
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass
+    raise TypeError(f"{name} must be an integer, got {value!r}")
+
+
 def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
     """Return (height, width) from one integer for both or a sequence of one or two integers.
 
@@ -23,7 +33,7 @@ def pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
     """
     parts = value if isinstance(value, (tuple, list)) else (value,)
     try:
-        numbers = [operator.index(part) for part in parts]
+        numbers = [integer(part, name) for part in parts]
     except TypeError:
         raise TypeError(f"{name} must be an integer or a pair of integers, got {value!r}") from None
     if len(numbers) == 1:

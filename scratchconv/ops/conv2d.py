@@ -53,7 +53,7 @@ def forward(
     Raises
     ------
     TypeError
-        If stride, padding or dilation are not integers.
+        If stride, padding, dilation or groups are not integers.
     RuntimeError
         If shapes, dtypes or the geometry do not fit.
     """
@@ -61,16 +61,16 @@ def forward(
         _checks.at_least(1, _checks.pair(stride, "stride"), "stride"),
         _checks.at_least(0, _checks.pair(padding, "padding"), "padding"),
         _checks.at_least(1, _checks.pair(dilation, "dilation"), "dilation"),
-        groups,
+        _checks.integer(groups, "groups"),
     )
-    _check_shapes(x, w, b, groups)
+    _check_shapes(x, w, b, geometry.groups)
     dtype = _checks.same_dtype(input=x, weight=w, bias=b)
     unbatched = x.ndim == 3
     size = output_size(x.shape, w.shape, geometry)
     images, weights = as_nhwc(x[None] if unbatched else x), as_khwcf(w)
     y = empty((images.shape[0], *size, w.shape[0]), dtype)
     bias = np.zeros(w.shape[0], dtype) if b is None else np.ascontiguousarray(b)
-    _algorithm(images, weights, groups).forward(images, weights, bias, *geometry, y)
+    _algorithm(images, weights, geometry.groups).forward(images, weights, bias, *geometry, y)
     result = from_nhwc(y)
     return (result[0] if unbatched else result), Saved(images, weights, geometry, unbatched)
 
@@ -114,7 +114,7 @@ def _check_shapes(x: Array, w: Array, b: Array | None, groups: int) -> None:
     got = f"got input {x.shape}, weight {w.shape}, bias {None if b is None else b.shape}, groups {groups}"
     if x.ndim not in (3, 4) or w.ndim != 4:
         raise RuntimeError(f"input must be (N, C, H, W) or (C, H, W) and weight (F, C/groups, KH, KW), {got}")
-    if not isinstance(groups, int) or groups < 1 or w.shape[0] % groups:
+    if groups < 1 or w.shape[0] % groups:
         raise RuntimeError(f"groups must be a positive integer that divides the number of filters, {got}")
     if x.shape[-3] != w.shape[1] * groups:
         raise RuntimeError(f"the input must have groups * weight.shape[1] = {w.shape[1] * groups} channels, {got}")

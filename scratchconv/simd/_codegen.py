@@ -41,7 +41,12 @@ def primitive(function: Callable[..., Any], typing: Callable[..., Any]) -> Calla
 
 def is_array(kind: Any) -> bool:
     """Whether ``kind`` is a C-contiguous array of float32 or float64."""
-    return isinstance(kind, types.Array) and kind.layout == "C" and isinstance(kind.dtype, types.Float)
+    return is_memory(kind) and isinstance(kind.dtype, types.Float)
+
+
+def is_memory(kind: Any) -> bool:
+    """Whether ``kind`` is a C-contiguous array, which flat offsets can address."""
+    return isinstance(kind, types.Array) and kind.layout == "C"
 
 
 def are_integers(*kinds: Any) -> bool:
@@ -114,7 +119,9 @@ def _vector_function(builder: ir.IRBuilder, kind: VectorType, name: str, arity: 
 def first_lanes(builder: ir.IRBuilder, lanes: int, count: ir.Value) -> ir.Value:
     """Mask of the lanes below ``count``."""
     numbers = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
-    return builder.icmp_signed("<", numbers, splat(builder, builder.trunc(as_index(builder, count), I32), lanes))
+    count = as_index(builder, count)
+    count = builder.select(builder.icmp_signed("<", count, index(lanes)), count, index(lanes))  # fits 32 bits
+    return builder.icmp_signed("<", numbers, splat(builder, builder.trunc(count, I32), lanes))
 
 
 def load_masked(builder: ir.IRBuilder, kind: VectorType, pointer: ir.Value, mask: ir.Value) -> ir.Value:

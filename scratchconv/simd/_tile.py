@@ -148,7 +148,7 @@ def _addresses(shape: Any, x: Any, base: Any, offsets: Any, *integers: Any) -> b
 
 
 def _offsets_type(shape: Any, table: Any, i: Any) -> Any:
-    if isinstance(shape, TileShapeType) and isinstance(table, types.Array) and table.dtype == types.int64:
+    if isinstance(shape, TileShapeType) and code.is_memory(table) and table.dtype == types.int64:
         return types.UniTuple(types.int64, shape.rows)
     return None
 
