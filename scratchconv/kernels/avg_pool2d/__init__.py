@@ -1,0 +1,1 @@
+"""Mean of each window. See README.md; ``vector`` is the module to call."""

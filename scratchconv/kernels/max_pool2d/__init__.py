@@ -1,0 +1,1 @@
+"""Maximum of each window. See README.md; ``vector`` is the module to call."""
