@@ -19,26 +19,53 @@ from scratchconv.autograd.create import (
     zeros,
     zeros_like,
 )
-from scratchconv.autograd.functions import cat, stack
+from scratchconv.autograd.functions import (
+    abs,
+    argmax,
+    cat,
+    exp,
+    flatten,
+    log,
+    matmul,
+    max,
+    maximum,
+    mean,
+    relu,
+    sqrt,
+    stack,
+    sum,
+    where,
+)
+from scratchconv.autograd.gradcheck import gradcheck
 from scratchconv.autograd.modes import enable_grad, is_grad_enabled, no_grad
 from scratchconv.autograd.random import manual_seed
 from scratchconv.autograd.tensor import Tensor, apply
 
 __all__ = [
     "Tensor",
+    "abs",
     "apply",
     "arange",
+    "argmax",
     "cat",
     "dtypes",
     "empty",
     "enable_grad",
+    "exp",
     "eye",
+    "flatten",
     "from_numpy",
     "full",
     "full_like",
+    "gradcheck",
     "is_grad_enabled",
     "linspace",
+    "log",
     "manual_seed",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
     "no_grad",
     "ones",
     "ones_like",
@@ -47,8 +74,12 @@ __all__ = [
     "randn",
     "random",
     "randperm",
+    "relu",
+    "sqrt",
     "stack",
+    "sum",
     "tensor",
+    "where",
     "zeros",
     "zeros_like",
 ]

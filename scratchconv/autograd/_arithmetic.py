@@ -7,26 +7,41 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scratchconv.autograd._converting import common
+from scratchconv.autograd._converting import Converting, common
 from scratchconv.autograd._core import TensorCore
 from scratchconv.autograd.dtypes import float32
-from scratchconv.ops import matmul
 from scratchconv.ops._op import Op
-from scratchconv.ops.elementwise import ABS, ADD, DIV, EXP, LOG, MAXIMUM, MUL, NEG, POW, RELU, SQRT, SUB
+from scratchconv.ops.elementwise import (
+    ABS,
+    ADD,
+    DIV,
+    EXP,
+    LOG,
+    MAXIMUM,
+    MUL,
+    NEG,
+    POW,
+    RELU,
+    SQRT,
+    SUB,
+    eq,
+    ge,
+    gt,
+    le,
+    lt,
+    ne,
+)
 
 if TYPE_CHECKING:
     from scratchconv.autograd.tensor import Tensor
 
 
-class Arithmetic(TensorCore):
+class Arithmetic(Converting):
     """Operators that broadcast, elementwise functions, and comparisons (whose results carry no gradient)."""
 
     __slots__ = ()
     __array_priority__ = 1000  # array + tensor is ours, not NumPy's
     __hash__ = object.__hash__  # == compares elements; as a key, a tensor is itself
-
-    def to(self, dtype: Any) -> Tensor:
-        raise NotImplementedError
 
     def _binary(self, op: Op, other: Any, swap: bool = False, floating: bool = False) -> Tensor:
         """Apply ``op`` to both operands in their common dtype, or decline an operand of a foreign type."""
@@ -44,9 +59,11 @@ class Arithmetic(TensorCore):
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Tensor:
+        _refuse_bools(self, other)
         return self._binary(SUB, other)
 
     def __rsub__(self, other: Any) -> Tensor:
+        _refuse_bools(self, other)
         return self._binary(SUB, other, swap=True)
 
     def __mul__(self, other: Any) -> Tensor:
@@ -66,17 +83,6 @@ class Arithmetic(TensorCore):
     def __rpow__(self, other: Any) -> Tensor:
         return self._binary(POW, other, swap=True)
 
-    def __matmul__(self, other: Any) -> Tensor:
-        if not isinstance(other, TensorCore):
-            return NotImplemented
-        if self.data.dtype != other.data.dtype:
-            raise RuntimeError(f"@ needs one dtype on both sides, got {self.data.dtype} and {other.data.dtype}")
-        return self._apply(matmul, self, other)
-
-    def matmul(self, other: Tensor) -> Tensor:
-        """Return the matrix product, batched over leading axes; vectors count as a row or a column."""
-        return self @ other
-
     def maximum(self, other: Any) -> Tensor:
         """Return the larger of two elements everywhere; where equal, each gets half the gradient."""
         return self._binary(MAXIMUM, other)
@@ -88,6 +94,7 @@ class Arithmetic(TensorCore):
         return self._apply(op, self if self.data.dtype.kind == "f" else self.to(float32))
 
     def __neg__(self) -> Tensor:
+        _refuse_bools(self)
         return self._apply(NEG, self)
 
     def abs(self) -> Tensor:
@@ -120,28 +127,25 @@ class Arithmetic(TensorCore):
         if pair is None:
             return NotImplemented
         a, b = (x.data if isinstance(x, TensorCore) else x for x in pair)
-        try:
-            return self._wrap(function(a, b))
-        except ValueError as error:
-            raise RuntimeError(f"shapes {a.shape} and {b.shape} do not broadcast") from error
+        return self._wrap(function(a, b))
 
     def __eq__(self, other: object) -> Any:
-        return self._compare(np.equal, other)
+        return self._compare(eq, other)
 
     def __ne__(self, other: object) -> Any:
-        return self._compare(np.not_equal, other)
+        return self._compare(ne, other)
 
     def __lt__(self, other: Any) -> Any:
-        return self._compare(np.less, other)
+        return self._compare(lt, other)
 
     def __le__(self, other: Any) -> Any:
-        return self._compare(np.less_equal, other)
+        return self._compare(le, other)
 
     def __gt__(self, other: Any) -> Any:
-        return self._compare(np.greater, other)
+        return self._compare(gt, other)
 
     def __ge__(self, other: Any) -> Any:
-        return self._compare(np.greater_equal, other)
+        return self._compare(ge, other)
 
     def __and__(self, other: Any) -> Any:
         return self._compare(np.bitwise_and, other)
@@ -151,3 +155,9 @@ class Arithmetic(TensorCore):
 
     def __invert__(self) -> Tensor:
         return self._wrap(np.invert(self.data))
+
+
+def _refuse_bools(*operands: Any) -> None:
+    """Raise RuntimeError if an operand of a subtraction is bool."""
+    if any(isinstance(x, bool) or getattr(x, "dtype", None) == np.bool_ for x in operands):
+        raise RuntimeError("bools cannot be subtracted or negated; use ~x for the opposite, or x.long() for 0 and 1")

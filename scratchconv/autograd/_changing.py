@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scratchconv.autograd._converting import Converting
 from scratchconv.autograd._core import TensorCore, record_in_place
 from scratchconv.autograd.dtypes import KINDS, result_type
 from scratchconv.ops._op import Op
@@ -19,10 +20,9 @@ if TYPE_CHECKING:
 MUL_IN_PLACE = InPlace(MUL, "mul")
 DIV_IN_PLACE = InPlace(DIV, "div")
 POW_IN_PLACE = InPlace(POW, "pow")
-RELU_IN_PLACE = InPlace(RELU, "relu")
 
 
-class Changing(TensorCore):
+class Changing(Converting):
     """In-place changes.
 
     All raise RuntimeError on a leaf that requires a gradient (outside ``no_grad``), where the result would have another
@@ -82,7 +82,8 @@ class Changing(TensorCore):
 
     def relu_(self) -> Tensor:
         """Replace negative elements by 0."""
-        return self._change(RELU_IN_PLACE)
+        record_in_place(self, RELU, (), {"inplace": True})
+        return self  # type: ignore[return-value]
 
     def copy_(self, source: Any) -> Tensor:
         """Take over the elements of ``source``, which broadcasts and is cast to this tensor's dtype."""

@@ -37,6 +37,7 @@ class TensorCore:
     # Tensor fills these in with the functions below.
     _apply: Callable[..., Tensor]
     _apply_view: Callable[..., Tensor]
+    _wrap: Callable[[Array], Tensor]
 
     def _receive(self, gradient: Array, shared: bool) -> None:
         raise NotImplementedError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from scratchconv.autograd import dtypes
@@ -18,9 +20,8 @@ def describe(data: Array, note: str = "") -> str:
     """
     prefix = "tensor("
     whole = data.dtype.kind == "f" and bool(np.all(np.isfinite(data) & (data == np.trunc(data)))) and data.size > 0
-    options = {} if whole or data.dtype.kind != "f" else {"floatmode": "fixed"}
-    numbers = np.array2string(data, separator=", ", precision=4, prefix=prefix, threshold=1000, **options)
-    parts = [numbers]
+    mode: Literal["fixed", "maxprec"] = "maxprec" if whole or data.dtype.kind != "f" else "fixed"
+    parts = [np.array2string(data, separator=", ", precision=4, prefix=prefix, threshold=1000, floatmode=mode)]
     if data.size == 0 and data.ndim != 1:
         parts.append(f"size={data.shape}")
     if data.dtype not in _SELF_EVIDENT or data.size == 0:

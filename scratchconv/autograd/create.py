@@ -29,6 +29,8 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """
     source = data.data if isinstance(data, TensorCore) else data
     array = np.array(source, dtype=dtype)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"a tensor is made of numbers, got {data!r}")
     if dtype is None and array.dtype == np.float64 and not isinstance(source, (np.ndarray, np.generic)):
         array = array.astype(float32)
     return Tensor(array, requires_grad)
@@ -54,6 +56,8 @@ def empty(*size: Size, dtype: Any = None, requires_grad: bool = False) -> Tensor
 
 def full(size: Sequence[int], fill_value: float, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor with every element equal to ``fill_value``, whose kind decides the dtype."""
+    if any(length < 0 for length in size):
+        raise RuntimeError(f"sizes must not be negative, got {tuple(size)}")
     result = _memory.empty(tuple(size), dtype or of_scalar(fill_value))
     result.fill(fill_value)
     return Tensor(result, requires_grad)

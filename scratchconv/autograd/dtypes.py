@@ -33,7 +33,7 @@ def of_scalar(value: float) -> DType:
 def result_type(*operands: Array | float) -> DType:
     """Return the common dtype of arrays and Python numbers by PyTorch's rules.
 
-    Arrays with axes come first, 0-d arrays second, Python numbers last; a later group counts only if its kind is higher.
+    Arrays with axes come first, 0-d arrays second, numbers last; a later group counts only if its kind is higher.
     """
     groups: list[list[DType]] = [[], [], []]
     for operand in operands:

@@ -198,11 +198,6 @@ def _announce(node: Node, dy: Array) -> Array:
 
 def _is_shared(gradient: Array, node: Node, dy: Array | None, gradients: Sequence[Array | None]) -> bool:
     """Whether the memory of ``gradient`` is also known elsewhere, so that it must be copied before it is changed."""
-    others = [dy, *gradients, *saved_arrays(node.saved)]
-    twice = sum(other is gradient for other in gradients) > 1
-    return (
-        twice
-        or not gradient.flags.writeable
-        or any(o is not None and o is not gradient and np.may_share_memory(o, gradient) for o in others)
-        or dy is gradient
-    )
+    known = [dy, *gradients, *saved_arrays(node.saved)]
+    holders = sum(other is not None and np.may_share_memory(other, gradient) for other in known)
+    return holders > 1 or not gradient.flags.writeable  # one holder: the gradient itself

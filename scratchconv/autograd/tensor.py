@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from scratchconv.autograd import engine
+from scratchconv.autograd._arithmetic import Arithmetic
+from scratchconv.autograd._changing import Changing
 from scratchconv.autograd._converting import Converting
 from scratchconv.autograd._core import TensorCore, record, record_view
 from scratchconv.autograd._format import describe
 from scratchconv.autograd._indexing import Indexing
+from scratchconv.autograd._reducing import Reducing
 from scratchconv.autograd._shaping import Shaping
 from scratchconv.autograd.engine import Hook, Node, Version
 from scratchconv.ops._memory import empty_like
@@ -22,7 +25,7 @@ from scratchconv.ops._op import Array, Op
 _keys = itertools.count()
 
 
-class Tensor(Shaping, Indexing, Converting):
+class Tensor(Arithmetic, Reducing, Shaping, Indexing, Changing, Converting):
     """A NumPy array with gradients.
 
     ``Tensor(array)`` wraps the array without copying it. ``data`` is that array: its shape is the logical one, and

@@ -28,7 +28,7 @@ class Op(Protocol):
 
 def is_floating(x: Array) -> bool:
     """Whether ``x`` can carry a gradient (float32 or float64)."""
-    return np.issubdtype(x.dtype, np.floating)
+    return x.dtype.kind == "f"
 
 
 def saved_arrays(saved: Any) -> list[Array]:

@@ -1,7 +1,7 @@
 """Reading and writing parts of an array: integers, slices, None, Ellipsis, integer and boolean arrays.
 
 PyTorch and NumPy disagree in one place: an integer beside index arrays. PyTorch takes integers out first, so that
-``x[0, :, [1, 2]]`` has shape (size of axis 1, 2); NumPy counts the integer as an index array. ``split`` follows PyTorch.
+``x[0, :, [1, 2]]`` has shape (size of axis 1, 2); NumPy counts it as an index array. ``split`` follows PyTorch.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scratchconv.ops._op import Array
-from scratchconv.ops.shape import sum_to
+from scratchconv.ops.reduction import sum_to
 
 
 class Index(NamedTuple):
@@ -35,6 +35,8 @@ def split(index: Any, ndim: int) -> Index:
     used = sum(_axes(item) for item in items)
     if used > ndim:
         raise IndexError(f"too many indices: {used} for a tensor with {ndim} dimensions")
+    if not any(item is Ellipsis for item in items):
+        items.append(Ellipsis)
     basic: list[Any] = []
     arrays: list[Any] = []
     for item in items:
@@ -43,9 +45,8 @@ def split(index: Any, ndim: int) -> Index:
             arrays.append(item)
         else:
             basic.append(item)
-            arrays += [] if isinstance(item, int) else [Ellipsis if item is Ellipsis else slice(None)]
-    if not any(item is Ellipsis for item in items):
-        basic.append(Ellipsis)
+            left = 0 if isinstance(item, int) else ndim - used if item is Ellipsis else 1
+            arrays += [slice(None)] * left
     gathers = any(isinstance(item, np.ndarray) for item in arrays)
     return Index(tuple(basic), tuple(arrays) if gathers else None)
 
@@ -92,7 +93,7 @@ def _write(x: Array, index: Index, value: Array | float) -> None:
 class Read(NamedTuple):
     """The index and the shape of the array it was applied to."""
 
-    index: Index
+    where: Index
     shape: tuple[int, ...]
 
 
@@ -120,7 +121,7 @@ class GetItem:
 class Written(NamedTuple):
     """The index, and the shape and dtype of the value."""
 
-    index: Index
+    where: Index
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
@@ -153,9 +154,9 @@ class SetItem:
         dx = dvalue = None
         if needs[0]:
             dx = dy.copy()
-            _write(dx, saved.index, 0)
+            _write(dx, saved.where, 0)
         if needs[1]:
-            dvalue = sum_to(_read(dy, saved.index), saved.shape).astype(saved.dtype, copy=False)
+            dvalue = sum_to(_read(dy, saved.where), saved.shape).astype(saved.dtype, copy=False)
         return dx, dvalue
 
 

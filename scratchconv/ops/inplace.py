@@ -9,7 +9,7 @@ import numpy as np
 
 from scratchconv.ops._memory import empty_like
 from scratchconv.ops._op import Array, Op, saved_arrays
-from scratchconv.ops.shape import sum_to
+from scratchconv.ops.reduction import sum_to
 
 
 def check_shape(name: str, x: Array, other: Array) -> None:

@@ -13,15 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from scratchconv.ops._op import Array
-
-
-def sum_to(dy: Array, shape: tuple[int, ...]) -> Array:
-    """Undo broadcasting: sum ``dy`` over the axes along which an array of ``shape`` was repeated."""
-    if dy.shape == shape:
-        return dy
-    new = dy.ndim - len(shape)
-    repeated = [i for i in range(dy.ndim) if i < new or shape[i - new] == 1 != dy.shape[i]]
-    return dy.sum(axis=tuple(repeated)).reshape(shape)
+from scratchconv.ops.reduction import sum_to
 
 
 class Reshaped(NamedTuple):
