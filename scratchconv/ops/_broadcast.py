@@ -65,9 +65,7 @@ def plan(x: Array, y: Array, name: str) -> Plan:
         If their shapes do not broadcast.
     """
     if x.dtype != y.dtype:
-        raise RuntimeError(
-            f"{name} needs one dtype, got {x.dtype} and {y.dtype} (shapes {x.shape} and {y.shape})"
-        )
+        raise RuntimeError(f"{name} needs one dtype, got {x.dtype} and {y.dtype} (shapes {x.shape} and {y.shape})")
     return _plan(name, x.itemsize, (x.shape, y.shape), (x.strides, y.strides))
 
 

@@ -11,12 +11,15 @@ import numpy.typing as npt
 from scratchconv.ops._op import Array
 
 ALIGNMENT = 64  # bytes: one cache line, one AVX-512 vector
+SMALL = 2048  # bytes: below, finding an aligned start takes longer than it can save
 
 
 def empty(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
-    """Return an uninitialised C-contiguous array whose data start on a cache line (NumPy promises 16 bytes only)."""
+    """Return an uninitialised C-contiguous array whose data start on a cache line if it has many."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
+    if size <= SMALL:
+        return np.empty(shape, dtype)
     raw = np.empty(size + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + size].view(dtype).reshape(shape)
@@ -24,6 +27,8 @@ def empty(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
 
 def empty_like(x: Array, dtype: npt.DTypeLike | None = None) -> Array:
     """Return an uninitialised array with the shape and the memory order of ``x`` (channels-last stays so)."""
+    if x.flags.c_contiguous:
+        return empty(x.shape, dtype or x.dtype)
     order = sorted(range(x.ndim), key=lambda axis: (-abs(x.strides[axis]), axis))
     inverse = sorted(range(x.ndim), key=order.__getitem__)
     return empty([x.shape[axis] for axis in order], dtype or x.dtype).transpose(inverse)

@@ -53,24 +53,22 @@ def _multiply(shape, a, b, bias, out, rows, columns, depth, transpose_a, transpo
         groups = min(panels, (PIECES + row_blocks - 1) // row_blocks)
         if row_blocks * groups < PIECES // 4:
             chunks = min(PIECES // 2, (depth + 8 * DEPTH - 1) // (8 * DEPTH))
-    target, start = out, bias
-    if chunks > 1:
-        target, start = np.empty(chunks * out.size, out.dtype), np.zeros(columns, out.dtype)
+    target = out if chunks == 1 else np.empty(chunks * out.size, out.dtype)
     sizes = (rows, columns, depth, panels, groups, row_blocks, chunks)
     if groups * row_blocks * chunks == 1:
-        _rectangle(shape, a, b, start, target, sizes, np.int64(0), transpose_a, transpose_b)
+        _rectangle(shape, a, b, bias, target, sizes, np.int64(0), transpose_a, transpose_b)
     else:
         for task in prange(groups * row_blocks * chunks):
-            _rectangle(shape, a, b, start, target, sizes, np.int64(task), transpose_a, transpose_b)
+            _rectangle(shape, a, b, bias, target, sizes, np.int64(task), transpose_a, transpose_b)
     if chunks > 1:
-        _add_chunks(bias, target, chunks, columns, out)
+        _add_chunks(target, chunks, out)
 
 
 @helper
-def _add_chunks(bias, partial, chunks, columns, out):
+def _add_chunks(partial, chunks, out):
     for i in range(out.size):
-        total = bias[i % columns]
-        for c in range(chunks):
+        total = partial[i]
+        for c in range(1, chunks):
             total += partial[c * out.size + i]
         out[i] = total
 
@@ -101,7 +99,8 @@ def _rectangle(shape, a, b, bias, out, sizes, task, transpose_a, transpose_b):
             valid = min(shape.width, columns - column)
             _pack_panel(shape, b, column, columns, low, count, depth, transpose_b, panel)
             for v in range(0, shape.width, shape.lanes):
-                simd.store(start, v, simd.load_partial(bias, column + v, valid - v))
+                n = valid - v if chunk == 0 else np.int64(0)  # only one chunk brings the bias
+                simd.store(start, v, simd.load_partial(bias, column + v, n))
             to = chunk * rows * columns + top * columns + column
             walk = (first, tile_step, step, count, to, shape.rows * columns, valid)
             _column_of_tiles(shape, source, panel, start, fresh, out, tiles, walk, tables)

@@ -1,0 +1,1 @@
+"""Sums, variances and maxima along axes. See README.md."""
