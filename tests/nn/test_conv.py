@@ -10,6 +10,9 @@ from scratchconv import nn
 from scratchconv.autograd import Tensor, random
 from tests.nn.twins import assert_layer_equals
 
+# PyTorch says that it copies the input where padding='same' is uneven.
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+
 CASES = {
     "plain": ((3, 5, 3), {}),
     "pairs": ((4, 6, (3, 2)), {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2)}),
