@@ -58,3 +58,17 @@ def same_dtype(**arrays: Array | None) -> np.dtype[Any]:
         described = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in given.items())
         raise RuntimeError(f"all arguments must share one dtype, float32 or float64, got {described}")
     return dtypes.pop()
+
+
+def truth(value: Any, name: str) -> bool:
+    """Return ``value``, or raise TypeError if it is not True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+def supported(x: Array, operation: str) -> np.dtype[Any]:
+    """Return the dtype of the input of ``operation``, or raise NotImplementedError unless it is float32 or float64."""
+    if x.dtype not in (np.float32, np.float64):
+        raise NotImplementedError(f"{operation} needs float32 or float64, got {x.dtype} of shape {x.shape}")
+    return x.dtype

@@ -21,7 +21,7 @@ def forward(x, kernel, stride, padding, count_padding, divisor, y):
         for i in range(OH):
             for j in range(OW):
                 for c in range(C):
-                    total, taps = 0.0, 0
+                    total, taps = np.float64(0), 0
                     for h in range(i * stride[0] - padding[0], i * stride[0] - padding[0] + kernel[0]):
                         for w in range(j * stride[1] - padding[1], j * stride[1] - padding[1] + kernel[1]):
                             inside = 0 <= h < H and 0 <= w < W

@@ -18,11 +18,11 @@ def moments(x, mean, var):
     """
     M, C = x.shape
     for c in range(C):
-        total = 0.0
+        total = np.float64(0)
         for m in range(M):
             total += x[m, c]
         mean[c] = total / M
-        total = 0.0
+        total = np.float64(0)
         for m in range(M):
             total += (x[m, c] - mean[c]) ** 2
         var[c] = total / M

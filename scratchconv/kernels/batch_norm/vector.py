@@ -1,7 +1,7 @@
 """Batch normalisation by vectors, in blocks of rows.
 
-vs naive: parallel over blocks of about BLOCK bytes. Several rows are taken as one wide row of a whole number of vectors,
-so every load is a whole vector whatever the number of channels; column w of a wide row belongs to channel w % C.
+vs naive: parallel over blocks of about BLOCK bytes. Several rows are taken as one wide row of a whole number of
+vectors, so every load is a whole vector whatever the number of channels; column w belongs to channel w % C.
 Sums run over the wide rows of a block in the dtype of x and over blocks in float64, in the order of the blocks. Means
 are subtracted as their rounded value (``center``); what rounding cut off goes into the constant term.
 
@@ -39,13 +39,12 @@ def moments(x, mean, var):
 @parallel_kernel
 def normalize(x, mean, scale, shift, y):
     """See naive. Owns: block b writes its rows of y. Cost: 3*M*C flop; x is read and y written once."""
-    M, C = x.shape
     size = _block_rows(x)
     center, factor, constant = _wide_row(x), _wide_row(x), _wide_row(x)
     _spread(mean, center)
     _spread(scale, factor)
     _spread_constant(shift, mean, center, scale, constant)
-    for b in prange((M + size - 1) // size):
+    for b in prange((x.shape[0] + size - 1) // size):
         _block_normalize(x[b * size : (b + 1) * size], center, factor, constant, y[b * size : (b + 1) * size])
 
 
@@ -73,14 +72,13 @@ def gradient_sums(x, mean, dy, total, moment):
 @parallel_kernel
 def input_gradient(x, mean, dy, by_dy, by_x, constant, dx):
     """See naive. Owns: block b writes its rows of dx. Cost: 5*M*C flop; x and dy are read and dx written once."""
-    M, C = x.shape
     size = _block_rows(x)
     center, of_dy, of_x, rest = _wide_row(x), _wide_row(x), _wide_row(x), _wide_row(x)
     _spread(mean, center)
     _spread(by_dy, of_dy)
     _spread(by_x, of_x)
     _spread_constant(constant, mean, center, by_x, rest)
-    for b in prange((M + size - 1) // size):
+    for b in prange((x.shape[0] + size - 1) // size):
         rows = slice(b * size, (b + 1) * size)
         _block_input_gradient(x[rows], center, dy[rows], of_dy, of_x, rest, dx[rows])
 

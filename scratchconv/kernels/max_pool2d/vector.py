@@ -190,4 +190,3 @@ def _challenge(value, number, best, winner):
     """The best value and its tap after one more tap."""
     better = _better(value, best)
     return select(better, value, best), select(better, number, winner)
-

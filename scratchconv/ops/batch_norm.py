@@ -1,0 +1,154 @@
+"""Batch normalisation of channels, in training (statistics of the batch) and evaluation (running statistics).
+
+y = (x - mean) / sqrt(var + eps) * gamma + beta. With xhat = (x - mean) / sqrt(var + eps) and M elements a channel,
+
+    dgamma = Σ dy xhat      dbeta = Σ dy
+    dx = gamma / sqrt(var + eps) * (dy - dbeta / M - xhat * dgamma / M)    in training
+    dx = gamma / sqrt(var + eps) * dy                                      in evaluation
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scratchconv.kernels.batch_norm import vector
+from scratchconv.ops import _checks
+from scratchconv.ops._layout import contiguous
+from scratchconv.ops._memory import empty
+from scratchconv.ops._op import Array
+
+
+class Saved(NamedTuple):
+    """What the gradients need; the statistics are float64 (C,)."""
+
+    x: Array  # (M, C)
+    shape: tuple[int, ...]  # of x as it came, channels moved last
+    mean: Array
+    inverse_std: Array
+    gamma: Array
+    training: bool
+
+
+def forward(
+    x: Array,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    *,
+    running_mean: Array | None,
+    running_var: Array | None,
+    training: bool,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> tuple[Array, Saved]:
+    """Normalise each channel of ``x`` (N, C, ...) and scale it by ``gamma`` (C,) and shift it by ``beta`` (C,).
+
+    In training by mean and variance of the batch. They also move the running buffers (C,), in place:
+    running = (1 - momentum) * running + momentum * statistic, with the unbiased variance; an empty batch moves nothing.
+    In evaluation by the running buffers. A missing gamma is one, a missing beta zero. y has channels-last memory.
+
+    Raises
+    ------
+    RuntimeError
+        If a shape or dtype does not fit, or evaluation has no running statistics.
+    ValueError
+        If training has one running buffer only, one value a channel only, or if eps is out of range.
+    TypeError
+        If momentum or eps is not a number.
+    NotImplementedError
+        If ``x`` is not float32 or float64.
+    """
+    channels = _check_arrays(x, gamma, beta, running_mean, running_var)
+    _check_mode(x, running_mean, running_var, training, momentum, eps)
+    last = np.moveaxis(x, 1, -1)
+    rows = contiguous(last).reshape(math.prod(last.shape[:-1]), channels)
+    mean, var = np.zeros(channels), np.ones(channels)
+    if training and rows.size:
+        vector.moments(rows, mean, var)
+        _update(running_mean, running_var, mean, var, len(rows), momentum)
+    elif not training:
+        mean[:], var[:] = running_mean, running_var
+    with np.errstate(divide="ignore", invalid="ignore"):  # infinite or negative variances give NaN, as in PyTorch
+        inverse_std = 1 / np.sqrt(var + eps)
+    scale = _channel_values(gamma, channels, 1.0)
+    y = empty(rows.shape, x.dtype)
+    if rows.size:
+        vector.normalize(rows, mean, scale * inverse_std, _channel_values(beta, channels, 0.0), y)
+    return _restored(y, last.shape), Saved(rows, last.shape, mean, inverse_std, scale, training)
+
+
+def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+    """Gradients of x, gamma and beta (where ``needs`` says so) from ``dy``, the gradient of y."""
+    x, shape, mean, inverse_std, gamma, training = saved
+    dy = contiguous(np.moveaxis(dy, 1, -1)).reshape(x.shape)
+    dbeta, moment = np.zeros(len(mean)), np.zeros(len(mean))
+    if x.size and (training or any(needs[1:])):
+        vector.gradient_sums(x, mean, dy, dbeta, moment)
+    dx = None
+    if needs[0]:
+        dx = empty(x.shape, x.dtype)
+        scale, zero = gamma * inverse_std, np.zeros(len(mean))
+        if x.size and training:
+            of_x = -scale * inverse_std**2 * moment / len(x)
+            vector.input_gradient(x, mean, dy, scale, of_x, -scale * dbeta / len(x), dx)
+        elif x.size:
+            vector.normalize(dy, zero, scale, zero, dx)
+        dx = _restored(dx, shape)
+    gradients = (dx, (moment * inverse_std).astype(x.dtype), dbeta.astype(x.dtype))
+    return tuple(gradient if need else None for gradient, need in zip(gradients, needs, strict=False))
+
+
+def _check_arrays(
+    x: Array, gamma: Array | None, beta: Array | None, running_mean: Array | None, running_var: Array | None
+) -> int:
+    """Return the number of channels, or raise unless all arrays have that many elements and one dtype."""
+    _checks.supported(x, "batch_norm")
+    if x.ndim < 2:
+        raise RuntimeError(f"input must be (N, C, ...), got {x.shape}")
+    arrays = {"weight": gamma, "bias": beta, "running_mean": running_mean, "running_var": running_var}
+    for name, array in arrays.items():
+        if array is not None and array.shape != (x.shape[1],):
+            raise RuntimeError(f"{name} must have one number for each channel of {x.shape}, got {array.shape}")
+    _checks.same_dtype(input=x, **arrays)
+    return int(x.shape[1])
+
+
+def _check_mode(
+    x: Array, running_mean: Array | None, running_var: Array | None, training: bool, momentum: float, eps: float
+) -> None:
+    """Raise unless the settings fit the mode."""
+    numbers: dict[str, Any] = {"momentum": momentum, "eps": eps}
+    for name, value in numbers.items():
+        if not isinstance(value, Real):
+            raise TypeError(f"{name} must be a number, got {value!r}")
+    missing = [name for name, array in (("mean", running_mean), ("var", running_var)) if array is None]
+    if not training and missing:
+        raise RuntimeError(f"evaluation needs running_mean and running_var, got None for running_{missing[0]}")
+    if len(missing) == 1:
+        raise ValueError(f"running_mean and running_var must both be arrays or both None, got None for {missing[0]}")
+    if eps < 0 or (training and eps == 0):
+        raise ValueError(f"eps must be {'positive in training' if training else 'at least 0'}, got {eps}")
+    if training and x.size == x.shape[1] != 0:
+        raise ValueError(f"training needs more than one value a channel, got input {x.shape}")
+
+
+def _update(
+    running_mean: Array | None, running_var: Array | None, mean: Array, var: Array, count: int, momentum: float
+) -> None:
+    """Move the running buffers towards the statistics of a batch with ``count`` values a channel."""
+    if running_mean is not None and running_var is not None:
+        running_mean[:] = (1 - momentum) * running_mean.astype(np.float64) + momentum * mean
+        running_var[:] = (1 - momentum) * running_var.astype(np.float64) + momentum * var * (count / (count - 1))
+
+
+def _channel_values(values: Array | None, channels: int, missing: float) -> Array:
+    """Return ``values`` as float64, or ``missing`` for each channel."""
+    return np.full(channels, missing) if values is None else values.astype(np.float64)
+
+
+def _restored(rows: Array, shape: tuple[int, ...]) -> Array:
+    """Return (M, C) ``rows`` with the channels back at axis 1."""
+    return np.moveaxis(rows.reshape(shape), -1, 1)
