@@ -1,0 +1,1 @@
+"""Softmax, its logarithm, and the cross entropy of labels. See README.md."""

@@ -1,0 +1,1 @@
+"""Fully connected layer. See README.md."""
