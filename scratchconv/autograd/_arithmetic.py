@@ -10,6 +10,7 @@ import numpy as np
 from scratchconv.autograd._converting import Converting, common
 from scratchconv.autograd._core import TensorCore
 from scratchconv.autograd.dtypes import float32
+from scratchconv.ops import matmul
 from scratchconv.ops._op import Op
 from scratchconv.ops.elementwise import (
     ABS,
@@ -45,13 +46,18 @@ class Arithmetic(Converting):
 
     def _binary(self, op: Op, other: Any, swap: bool = False, floating: bool = False) -> Tensor:
         """Apply ``op`` to both operands in their common dtype, or decline an operand of a foreign type."""
-        a, b = self, other
-        if floating or not isinstance(b, TensorCore) or a.data.dtype != b.data.dtype:
+        a: Any = self
+        b = other
+        own = a.data.dtype
+        if own.kind == "f" and isinstance(b, (float, int)):
+            b = np.array(b, own)
+        elif floating or not isinstance(b, TensorCore) or own != b.data.dtype:
             pair = common(a, b, floating=floating)
             if pair is None:
-                return NotImplemented
+                return NotImplemented  # type: ignore[no-any-return]  # Python's way to decline
             a, b = pair
-        return self._apply(op, b, a) if swap else self._apply(op, a, b)
+        inputs = (b, a) if swap else (a, b)
+        return self._apply(op, *inputs)
 
     def __add__(self, other: Any) -> Tensor:
         return self._binary(ADD, other)
@@ -82,6 +88,13 @@ class Arithmetic(Converting):
 
     def __rpow__(self, other: Any) -> Tensor:
         return self._binary(POW, other, swap=True)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return self._apply(matmul, self, other) if isinstance(other, TensorCore) else NotImplemented
+
+    def matmul(self, other: Tensor) -> Tensor:
+        """Return the matrix product, batched over leading axes; a vector counts as a row or a column."""
+        return self @ other
 
     def maximum(self, other: Any) -> Tensor:
         """Return the larger of two elements everywhere; where equal, each gets half the gradient."""

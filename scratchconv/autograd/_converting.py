@@ -31,7 +31,7 @@ def common(*operands: Any, floating: bool = False) -> list[Any] | None:
 
 def _cast(x: Any, dtype: dtypes.DType) -> Any:
     """Return ``x`` in ``dtype``: a tensor as a tensor (recorded), anything else as an array."""
-    return x.to(dtype) if isinstance(x, TensorCore) else np.asarray(x, dtype)
+    return x.to(dtype) if isinstance(x, Converting) else np.asarray(x, dtype)
 
 
 class Converting(TensorCore):

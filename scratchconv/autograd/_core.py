@@ -46,9 +46,9 @@ class TensorCore:
         """Give a view its place in the graph anew, if its base was changed in place by a recorded operation."""
         base = self._base
         if base is not None and base._node is not self._base_node:
-            view, saved = AS_STRIDED.forward(base.data, view=self.data)
+            _, saved = AS_STRIDED.forward(base.data, view=self.data)
             self._base_node = base._node
-            _attach(self, Node(AS_STRIDED, saved, [edge_of(base)], view.shape), (base,))
+            _attach(self, AS_STRIDED, saved, [edge_of(base)], (base,))
 
 
 T = TypeVar("T", bound=TensorCore)
@@ -104,10 +104,10 @@ def record_in_place(x: TensorCore, op: Op, others: Sequence[Any], params: dict[s
     if x._base is not None:
         saved = (Window.between(owner.data, x.data), saved)
         op, edges[0] = ThroughView(op), edge_of(owner)
-    node = Node(op, saved, edges, owner.data.shape)
-    if owner._node is not None:
-        node.retainer, owner._node.retainer = owner._node.retainer, None
-    _attach(owner, node, inputs)
+    before = owner._node
+    _attach(owner, op, saved, edges, inputs)
+    if before is not None and owner._node is not None:
+        owner._node.retainer, before.retainer = before.retainer, None
     x._refresh()
 
 
@@ -123,13 +123,17 @@ def edge_of(x: Any) -> Node | TensorCore | None:
 def _record(result: TensorCore, op: Op, saved: Any, inputs: Sequence[Any]) -> None:
     """Make ``result`` the output of a new node, unless it cannot have a gradient or no input wants one."""
     edges = [edge_of(x) for x in inputs]
-    if result.data.dtype.kind == "f" and any(edge is not None for edge in edges):
-        _attach(result, Node(op, saved, edges, result.data.shape), inputs)
+    for edge in edges:
+        if edge is not None:
+            if result.data.dtype.kind == "f":
+                _attach(result, op, saved, edges, inputs)
+            return
 
 
-def _attach(result: TensorCore, node: Node, inputs: Sequence[Any]) -> None:
-    """Make ``result`` the output of ``node``, noting the versions of all memory that the node may have saved."""
-    tensors = [x for x in inputs if isinstance(x, TensorCore)]
-    node.seen = [(x._version, x._version.count) for x in (*tensors, result)]
-    result._node = node
+def _attach(result: TensorCore, op: Op, saved: Any, edges: Sequence[Any], inputs: Sequence[Any]) -> None:
+    """Make ``result`` the output of a new node, noting the versions of all memory that ``saved`` may show."""
+    seen = [(x._version, x._version.count) for x in inputs if isinstance(x, TensorCore)]
+    version = result._version
+    seen.append((version, version.count))
+    result._node = Node(op, saved, edges, seen, result.data.shape)
     result._requires_grad = True

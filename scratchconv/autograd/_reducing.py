@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 
@@ -46,7 +46,13 @@ class Reducing(Converting):
         """Return standard deviations, the square roots of ``var``."""
         return self._apply(SQRT, self.var(dim, correction=correction, keepdim=keepdim))
 
-    def max(self, dim: int | None = None, keepdim: bool = False) -> Any:
+    @overload
+    def max(self, dim: None = None, keepdim: bool = False) -> Tensor: ...
+
+    @overload
+    def max(self, dim: int, keepdim: bool = False) -> Largest: ...
+
+    def max(self, dim: int | None = None, keepdim: bool = False) -> Tensor | Largest:
         """Return the largest element, or ``(values, indices)`` of the largest ones along axis ``dim``.
 
         Along an axis the first of several equal maxima gets the gradient; over all elements they share it.

@@ -33,7 +33,7 @@ class Version:
 
     def __init__(self) -> None:
         self.count = 0
-        self.extents: set[tuple[int, int]] = set()
+        self.extents: frozenset[tuple[int, int]] = frozenset()
 
     def bump(self, changed: Array) -> None:
         """Note an in-place change of ``changed``, and which addresses its memory occupies."""
@@ -41,7 +41,7 @@ class Version:
         root = changed
         while isinstance(root.base, np.ndarray):
             root = root.base
-        self.extents.add(byte_bounds(root))
+        self.extents |= {byte_bounds(root)}
 
     def covers(self, array: Array) -> bool:
         """Whether ``array`` lies in memory that was changed."""
@@ -54,16 +54,23 @@ class Node:
 
     __slots__ = ("_hooks", "edges", "freed", "needs", "op", "retainer", "saved", "seen", "shape")
 
-    def __init__(self, op: Op, saved: Any, edges: Sequence[Node | Leaf | None], shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        op: Op,
+        saved: Any,
+        edges: Sequence[Node | Leaf | None],
+        seen: Sequence[tuple[Version, int]],
+        shape: tuple[int, ...],
+    ) -> None:
         self.op = op
         self.saved = saved
-        self.edges = edges
+        self.edges = edges  # where the gradient of each input goes
         self.needs = tuple([edge is not None for edge in edges])
-        self.shape = shape
+        self.seen = seen  # the versions of all memory that saved may show, as they were then
+        self.shape = shape  # of the output
         self.freed = False
-        self.seen: Sequence[tuple[Version, int]] = ()
         self._hooks: dict[int, Hook] | None = None
-        self.retainer: weakref.ref[Any] | None = None
+        self.retainer: weakref.ref[Any] | None = None  # a tensor that wants to keep the gradient of the output
 
     @property
     def name(self) -> str:

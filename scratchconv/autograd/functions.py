@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scratchconv.autograd._converting import common
-from scratchconv.autograd._reducing import Dims, Largest
+from scratchconv.autograd._reducing import Dims
 from scratchconv.autograd.tensor import Tensor, apply
 from scratchconv.ops import where as _where
 from scratchconv.ops.join import CAT, STACK
@@ -60,7 +60,7 @@ def where(condition: Tensor, x: Tensor | float, y: Tensor | float) -> Tensor:
     return apply(_where, condition, *pair)
 
 
-def max(x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Tensor | Largest:
+def max(x: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
     """Return the largest element, the largest ones along axis ``dim``, or of two tensors the larger everywhere."""
     if isinstance(dim, Tensor):
         return x.maximum(dim)

@@ -125,8 +125,8 @@ class _Probe:
 def _report(i: int, gradient: Array, probe: _Probe, claimed: float, measured: float, allowed: float) -> str:
     """Describe a wrong gradient; of a small one, also its worst element."""
     text = (
-        f"gradient of input {i} (shape {gradient.shape}) along a random direction: the backward pass says {claimed:.9g}, "
-        f"differences say {measured:.9g}; they differ by {abs(claimed - measured):.3g}, {allowed:.3g} is allowed"
+        f"gradient of input {i} (shape {gradient.shape}) along a direction: the backward pass says {claimed:.9g}, "
+        f"differences say {measured:.9g}, off by {abs(claimed - measured):.3g} where {allowed:.3g} is allowed"
     )
     if gradient.size > _LISTED:
         return text

@@ -80,8 +80,9 @@ def _axes(item: Any) -> int:
 
 def _read(x: Array, index: Index) -> Array:
     """Return the part of ``x`` that ``index`` names: a view unless it gathers."""
-    part = x[index.basic]
-    return part if index.arrays is None else part[index.arrays]
+    part: Array = x[index.basic]
+    gathered: Array = part if index.arrays is None else part[index.arrays]
+    return gathered
 
 
 def _write(x: Array, index: Index, value: Array | float) -> None:

@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scratchconv.kernels.elementwise import naive as code
+from scratchconv.kernels.elementwise import vector
+from scratchconv.ops._broadcast import plan
 from scratchconv.ops._memory import empty_like
-from scratchconv.ops._op import Array, Op, saved_arrays
+from scratchconv.ops._op import Array, Op, is_floating, saved_arrays
 from scratchconv.ops.reduction import sum_to
 
 
@@ -31,19 +34,30 @@ class Summand(NamedTuple):
 class AddInPlace:
     """``x += sign * other``; nothing needs to be kept but a shape."""
 
-    def __init__(self, sign: int) -> None:
+    def __init__(self, name: str, sign: int, number: int, ufunc: np.ufunc) -> None:
+        self.name = name
         self.sign = sign
-        self.name = "add" if sign > 0 else "sub"
+        self.number = number  # the kernel's code, for floating arrays that fill their memory
+        self.ufunc = ufunc  # for all others
 
     def forward(self, x: Array, other: Array) -> tuple[Array, Summand]:
         """Change and return ``x``."""
         check_shape(self.name, x, other)
-        (np.add if self.sign > 0 else np.subtract)(x, other, out=x)
+        walk = plan(x, other, self.name)
+        overlap = other is not x and np.may_share_memory(x, other)
+        if overlap or not is_floating(x) or not x.size or walk.operands[0].copied:
+            self.ufunc(x, other, out=x)
+        else:
+            memory = walk.memory(0, x)
+            a, b = walk.operands
+            vector.binary(self.number, memory, walk.memory(1, other), walk.extents, a.strides, b.strides, memory)
         return x, Summand(other.shape)
 
     def backward(self, saved: Summand, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, Array | None]:
         """Pass the gradient to both, summed where the other was repeated."""
-        dother = sum_to(dy if self.sign > 0 else -dy, saved.shape) if needs[1] else None
+        dother = sum_to(dy, saved.shape) if needs[1] else None
+        if dother is not None and self.sign < 0:
+            dother = np.negative(dother)
         return dy if needs[0] else None, dother
 
 
@@ -72,5 +86,5 @@ class InPlace:
         return gradients
 
 
-ADD_IN_PLACE = AddInPlace(1)
-SUB_IN_PLACE = AddInPlace(-1)
+ADD_IN_PLACE = AddInPlace("add", 1, code.ADD, np.add)
+SUB_IN_PLACE = AddInPlace("sub", -1, code.SUB, np.subtract)
