@@ -69,10 +69,9 @@ class RandomCrop(Transform):
             )
         top = rng.integers(0, h - oh + 1, n)
         left = rng.integers(0, w - ow + 1, n)
-        # A view of all runs of OW pixels, (N, H, W*C - OW*C + 1, OW*C); one gather picks the OH runs of each image.
-        runs = sliding_window_view(rows.reshape(n, h, w * c), ow * c, axis=2)
-        window = runs[np.arange(n)[:, None], top[:, None] + np.arange(oh), left[:, None] * c]
-        return from_rows(window.reshape(n, oh, ow, c))
+        # A view of all windows that start at any number of a line, (N, H-OH+1, W*C-OW*C+1, OH, OW*C); N are gathered.
+        windows = sliding_window_view(rows.reshape(n, h, w * c), (oh, ow * c), axis=(1, 2))
+        return from_rows(windows[np.arange(n), top, left * c].reshape(n, oh, ow, c))
 
     def __repr__(self) -> str:
         return f"RandomCrop(size={self.size}, padding={self.padding})"

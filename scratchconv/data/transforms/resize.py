@@ -70,36 +70,35 @@ class Resize(Transform):
 
 
 def resize(images: Pixels, size: tuple[int, int]) -> Pixels:
-    """Resize (N, H, W, C) pixels to ``size`` = (OH, OW), a few images at a time in one piece of scratch memory."""
+    """Resize (N, H, W, C) pixels to ``size`` = (OH, OW), a group of images at a time in one piece of scratch memory."""
     n, h, w, c = images.shape
     oh, ow = size
-    out = np.empty((n, oh, ow * c), np.uint8)
+    out = np.empty((n, oh, ow, c), np.uint8)
     group = max(1, min(n, GROUP_BYTES // (4 * c * max(h, oh) * max(w, ow))))
-    x = np.empty((group, h, w * c), np.float32)
-    wide = np.empty((group, h, ow * c), np.float32)
-    tall = np.empty((group, oh, ow * c), np.float32)
+    scratch = [np.empty(group * size * c, np.float32) for size in (h * w, h * ow, oh * ow)]
     for start in range(0, n, group):
-        k = min(group, n - start)
-        x[:k] = images[start : start + k].reshape(k, h, w * c)
-        _along_width(x[:k], wide[:k], _blocks(w, ow, WIDTH_BITS, c, LEVELS))
-        _along_height(wide[:k], tall[:k], _blocks(h, oh, HEIGHT_BITS, 1, 1 / LEVELS))
-        out[start : start + k] = tall[:k]  # cuts the fraction off
-    return out.reshape(n, oh, ow, c)
+        part = slice(start, start + group)
+        _resize_group(images[part], scratch, out[part])
+    return out
 
 
-def _along_width(x: Floats, y: Floats, blocks: tuple[_Block, ...]) -> None:
-    """(K, H, W*C) -> (K, H, OW*C), in quarters: all lines times 4 w ⊗ I_C, where the channels of a pixel ride along."""
-    x_lines, y_lines = x.reshape(-1, x.shape[2]), y.reshape(-1, y.shape[2])
-    for block in blocks:
-        np.matmul(x_lines[:, block.reads], block.weights.T, out=y_lines[:, block.writes])
-    np.rint(y, out=y)
-
-
-def _along_height(x: Floats, y: Floats, blocks: tuple[_Block, ...]) -> None:
-    """(K, H, OW*C) in quarters -> (K, OH, OW*C): w / 4 times the lines of each image, plus 1/2 for rounding."""
-    for block in blocks:
-        np.matmul(block.weights, x[:, block.reads], out=y[:, block.writes])
-    y += 0.5
+def _resize_group(images: Pixels, scratch: list[Floats], out: Pixels) -> None:
+    """Resize K images, laid out as (H, K, W, C) so that each of the two passes is a product with all their lines."""
+    (k, h, w, c), (_, oh, ow, _) = images.shape, out.shape
+    sizes = (h * k * w * c, h * k * ow * c, oh * k * ow * c)
+    x, wide, tall = (memory[:size] for memory, size in zip(scratch, sizes, strict=True))
+    x.reshape(h, k, w, c)[:] = images.transpose(1, 0, 2, 3)
+    # Along the width, in quarters: lines times 4 w ⊗ I_C, in which the channels of a pixel ride along.
+    lines, wide_lines = x.reshape(h * k, w * c), wide.reshape(h * k, ow * c)
+    for block in _blocks(w, ow, WIDTH_BITS, c, LEVELS):
+        np.matmul(lines[:, block.reads], block.weights.T, out=wide_lines[:, block.writes])
+    np.rint(wide, out=wide)
+    # Along the height: w / 4 times lines, plus 1/2 for the rounding, which cuts the fraction off.
+    rows, tall_rows = wide.reshape(h, k * ow * c), tall.reshape(oh, k * ow * c)
+    for block in _blocks(h, oh, HEIGHT_BITS, 1, 1 / LEVELS):
+        np.matmul(block.weights, rows[block.reads], out=tall_rows[block.writes])
+    tall += 0.5
+    out[:] = tall.reshape(oh, k, ow, c).transpose(1, 0, 2, 3)
 
 
 class _Block(NamedTuple):
