@@ -34,10 +34,11 @@ _MENU = {16: ((6, 2, 1.0), (4, 3, 0.97), (12, 1, 0.85)), 32: ((14, 2, 1.0), (8, 
 
 
 class Direction(NamedTuple):
-    """One dimension of a geometry, seen from the result: sizes, step, spread and the taps of each phase."""
+    """One dimension of a geometry, seen from the result: sizes, taps, step, spread and the taps of each phase."""
 
     source: int
     result: int
+    taps: int
     step: int
     spread: int
     phases: tuple[tuple[tuple[int, int], ...], ...]  # phase -> ((shift, tap), ...) by ascending shift
@@ -64,7 +65,7 @@ class Direction(NamedTuple):
 
 def forward_direction(size: int, out: int, taps: int, stride: int, padding: int, dilation: int) -> Direction:
     """A dimension of y from x."""
-    return Direction(size, out, stride, 1, (tuple((u * dilation - padding, u) for u in range(taps)),))
+    return Direction(size, out, taps, stride, 1, (tuple((u * dilation - padding, u) for u in range(taps)),))
 
 
 def input_grad_direction(size: int, out: int, taps: int, stride: int, padding: int, dilation: int) -> Direction:
@@ -73,7 +74,7 @@ def input_grad_direction(size: int, out: int, taps: int, stride: int, padding: i
     for a in range(min(stride, size)):  # further phases have no pixel
         feeding = [u for u in range(taps) if (a + padding - u * dilation) % stride == 0]
         phases.append(tuple(sorted(((a + padding - u * dilation) // stride, u) for u in feeding)))
-    return Direction(out, size, 1, stride, tuple(phases))
+    return Direction(out, size, taps, 1, stride, tuple(phases))
 
 
 def choose_tile(width: int, dtype: np.dtype) -> simd.TileShape:
@@ -156,7 +157,6 @@ def plan(row: Direction, column: Direction, strip: Strip, batch: int, group: int
     """Work out all tables: ``group`` source channels a group, ``results`` channels a result pixel, ``rows`` a tile."""
     pitch = strip.width * strip.pixel
     top, left = (row.low, column.low) if strip.copied else (0, 0)
-    tap_columns = 1 + max((tap for phase in column.phases for _, tap in phase), default=0)
     positions: list[tuple[np.ndarray, np.ndarray]] = []
     runs: list[int] = []
     taps: list[int] = []
@@ -167,7 +167,7 @@ def plan(row: Direction, column: Direction, strip: Strip, batch: int, group: int
         first_run, first_row = len(runs), len(taps) * group
         for (shift, u), part in product(row_taps, parts):
             runs.append((shift - top) * pitch + (part[0][0] - left) * strip.pixel)
-            taps += [u * tap_columns + v for _, v in part]
+            taps += [u * column.taps + v for _, v in part]
         for variant, (images, high, missing) in enumerate(_variants(strip, row, batch)):
             n, i, j = np.indices((images, max(0, high - missing[a]), column.count(b))).reshape(3, -1)
             first = sum(table.size for table, _ in positions)

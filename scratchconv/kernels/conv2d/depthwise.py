@@ -14,6 +14,7 @@ import sys
 import numpy as np
 
 from scratchconv import simd
+from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import helper, parallel_kernel, prange
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d._plan import (
@@ -46,6 +47,24 @@ def _convolve(shape, x, origin, piece, source, result, runs, w, wi, taps, bias, 
             simd.tile_store_partial(acc, y, yi, where, channels)
 
 
+@helper
+def _work(shape, x, g, first, last, source, result, pieces, runs, taps, w, bias, y):
+    """Compute the work items first..last-1."""
+    block = np.empty(_block.block_size(g), x.dtype)
+    for item in range(first, last):
+        image, origin = x, _block.source_offset(g, item)
+        if g.copied:
+            _block.fill_block(x, g, item, block)
+            image, origin = block, 0
+        at, variant = _block.result_offset(g, item), _block.is_last(g, item)
+        for phase in range(pieces.shape[1]):
+            for c in range(0, g.channels, shape.width):
+                _convolve(
+                    shape, image, origin + c, pieces[variant, phase], source, result, runs,
+                    w, c * w.shape[1], taps, bias, c, y, at + c, g.channels - c,
+                )  # fmt: skip
+
+
 @parallel_kernel
 def _run(shape, x, g, source, result, pieces, runs, taps, w, bias, y):
     """y[n,·,·,c] = bias[c] + Σ_t x[n, tap t of the pixel, c] * w[t,c]; see naive.forward, input_grad
@@ -56,19 +75,8 @@ def _run(shape, x, g, source, result, pieces, runs, taps, w, bias, y):
     items = _block.work_items(g)
     chunks = min(items, 4 * CHUNKS)
     for chunk in prange(chunks):
-        block = np.empty(_block.block_size(g), x.dtype)
-        for item in range(chunk * items // chunks, (chunk + 1) * items // chunks):
-            image, origin = x, _block.source_offset(g, item)
-            if g.copied:
-                _block.fill_block(x, g, item, block)
-                image, origin = block, 0
-            at, last = _block.result_offset(g, item), _block.is_last(g, item)
-            for phase in range(pieces.shape[1]):
-                for c in range(0, g.channels, shape.width):
-                    _convolve(
-                        shape, image, origin + c, pieces[last, phase], source, result, runs,
-                        w, c * w.shape[1], taps, bias, c, y, at + c, g.channels - c,
-                    )  # fmt: skip
+        first, last = chunk * items // chunks, (chunk + 1) * items // chunks
+        _work(shape, x, g, first, last, source, result, pieces, runs, taps, w, bias, y)
 
 
 def _launch(x, w, bias, y, row, column):
@@ -119,6 +127,25 @@ def _sum_pixels(shape, x, origin, g, images, rows, taps, dy, di):
     return acc
 
 
+@helper
+def _work_weight_grad(shape, x, dy, g, first, last, taps, row_at, total, at):
+    """total[at:] = the gradient of the work items first..last-1, a (taps, channels up to a whole vector) matrix."""
+    block = np.empty(_block.block_size(g), x.dtype)
+    channels = (g.channels + shape.width - 1) // shape.width * shape.width
+    fill_zero(total, at, taps.size * channels)
+    for item in range(first, last):
+        image, origin = x, _block.source_offset(g, item)
+        if g.copied:
+            _block.fill_block(x, g, item, block)
+            image, origin = block, 0
+        di, images, rows = _block.result_offset(g, item), _block.images_of(g, item), _block.rows_of(g, item)
+        for c in range(0, channels, shape.width):
+            for t in range(0, taps.size, shape.rows):
+                window, to = simd.row_offsets(shape, taps, t), simd.row_offsets(shape, row_at, t)
+                acc = _sum_pixels(shape, image, origin + c, g, images, rows, window, dy, di + c)
+                simd.tile_store(acc + simd.tile_load(shape, total, at + c, to), total, at + c, to)
+
+
 @parallel_kernel
 def _run_weight_grad(shape, x, dy, g, taps, row_at, totals):
     """totals[chunk, t, c] = Σ over the chunk's pixels of x at tap t times dy; see naive.weight_grad
@@ -127,24 +154,9 @@ def _run_weight_grad(shape, x, dy, g, taps, row_at, totals):
     Owns: a worker writes totals[chunk]. Cost: 2 flop a tap and pixel; dy is read once a tile of taps, from cache.
     """
     items, chunks = _block.work_items(g), totals.shape[0]
-    size = totals.shape[1] * totals.shape[2]
-    flat = totals.reshape(-1)
     for chunk in prange(chunks):
-        block = np.empty(_block.block_size(g), x.dtype)
-        for i in range(size):
-            flat[chunk * size + i] = 0
-        for item in range(chunk * items // chunks, (chunk + 1) * items // chunks):
-            image, origin = x, _block.source_offset(g, item)
-            if g.copied:
-                _block.fill_block(x, g, item, block)
-                image, origin = block, 0
-            di, images, rows = _block.result_offset(g, item), _block.images_of(g, item), _block.rows_of(g, item)
-            for c in range(0, g.channels, shape.width):
-                for t in range(0, taps.size, shape.rows):
-                    window, at = simd.row_offsets(shape, taps, t), simd.row_offsets(shape, row_at, t)
-                    acc = _sum_pixels(shape, image, origin + c, g, images, rows, window, dy, di + c)
-                    base = chunk * size + c
-                    simd.tile_store(acc + simd.tile_load(shape, flat, base, at), flat, base, at)
+        first, last = chunk * items // chunks, (chunk + 1) * items // chunks
+        _work_weight_grad(shape, x, dy, g, first, last, taps, row_at, totals, chunk * totals[0].size)
 
 
 def weight_grad(x, dy, stride, padding, dilation, groups, dw):

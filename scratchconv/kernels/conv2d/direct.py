@@ -51,6 +51,28 @@ def _convolve(shape, x, origin, piece, source, result, runs, weights, wi, bias, 
             simd.tile_store_partial(acc, y, yi, where, filters)
 
 
+@helper
+def _work(shape, x, g, first, last, source, result, pieces, runs, weights, bias, y):
+    """Compute the work items first..last-1."""
+    block = np.empty(_block.block_size(g), x.dtype)
+    groups, panels, depth = weights.shape[0], weights.shape[1], weights.shape[2]
+    per_group, filters = g.channels // groups, g.results // groups
+    for item in range(first, last):
+        image, origin = x, _block.source_offset(g, item)
+        if g.copied:
+            _block.fill_block(x, g, item, block)
+            image, origin = block, 0
+        at, variant = _block.result_offset(g, item), _block.is_last(g, item)
+        for phase in range(pieces.shape[1]):
+            for gp in range(groups * panels):
+                group, f = gp // panels, gp % panels * shape.width
+                _convolve(
+                    shape, image, origin + group * per_group, pieces[variant, phase], source, result, runs,
+                    weights, gp * depth * shape.width, bias, gp * shape.width,
+                    y, at + group * filters + f, filters - f,
+                )  # fmt: skip
+
+
 @parallel_kernel
 def _run(shape, x, g, source, result, pieces, runs, weights, bias, y):
     """y[n,·,·,f] = bias[f] + Σ over runs and channels of source pixel x weight panel; see naive.forward, input_grad
@@ -60,25 +82,9 @@ def _run(shape, x, g, source, result, pieces, runs, weights, bias, y):
     """
     items = _block.work_items(g)
     chunks = min(items, CHUNKS)
-    groups, panels, depth = weights.shape[0], weights.shape[1], weights.shape[2]
-    per_group, filters = g.channels // groups, g.results // groups
     for chunk in prange(chunks):
-        block = np.empty(_block.block_size(g), x.dtype)
-        for item in range(chunk * items // chunks, (chunk + 1) * items // chunks):
-            image, origin = x, _block.source_offset(g, item)
-            if g.copied:
-                _block.fill_block(x, g, item, block)
-                image, origin = block, 0
-            at = _block.result_offset(g, item)
-            last = _block.is_last(g, item)
-            for phase in range(pieces.shape[1]):
-                for gp in range(groups * panels):
-                    group, f = gp // panels, gp % panels * shape.width
-                    _convolve(
-                        shape, image, origin + group * per_group, pieces[last, phase], source, result, runs,
-                        weights, gp * depth * shape.width, bias, gp * shape.width,
-                        y, at + group * filters + f, filters - f,
-                    )  # fmt: skip
+        first, last = chunk * items // chunks, (chunk + 1) * items // chunks
+        _work(shape, x, g, first, last, source, result, pieces, runs, weights, bias, y)
 
 
 def _launch(x, w, lane_step, group_step, row_step, bias, y, groups, row, column):
