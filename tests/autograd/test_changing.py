@@ -193,6 +193,13 @@ def test_integers_change_in_place() -> None:
     same(lambda lib, x: iadd(x * 1, lib.tensor(4.0)).sum(), draw(3))
 
 
+def test_a_read_only_array_is_not_changed() -> None:
+    array = np.arange(3.0)
+    array.flags.writeable = False
+    with pytest.raises(RuntimeError, match="read-only"):
+        sc.from_numpy(array).add_(1)
+
+
 # Views.
 
 
