@@ -50,12 +50,12 @@ from scratchconv.autograd.dtypes import bool, float32, float64, int64
 from scratchconv.kernels._threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from scratchconv import autograd, data, models, nn, optim, serialization, train
+    from scratchconv import autograd, backends, data, models, nn, optim, serialization, train
     from scratchconv.serialization import load, save
 
 __version__ = "0.1.0"
 
-_LAZY_MODULES = ("autograd", "data", "models", "nn", "optim", "serialization", "train")
+_LAZY_MODULES = ("autograd", "backends", "data", "models", "nn", "optim", "serialization", "train")
 _LAZY_NAMES = {"load": "scratchconv.serialization", "save": "scratchconv.serialization"}
 
 
@@ -75,6 +75,7 @@ __all__ = [
     "arange",
     "argmax",
     "autograd",
+    "backends",
     "bool",
     "cat",
     "data",

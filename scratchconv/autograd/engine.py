@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from scratchconv.ops._op import Array, Op, saved_arrays
+from scratchconv.ops._op import Array, Op, needed, saved_arrays
 
 Hook = Callable[[Array], Array]
 
@@ -63,9 +63,9 @@ class Node:
         shape: tuple[int, ...],
     ) -> None:
         self.op = op
-        self.saved = saved
         self.edges = edges  # where the gradient of each input goes
         self.needs = tuple([edge is not None for edge in edges])
+        self.saved = needed(op, saved, self.needs)
         self.seen = seen  # the versions of all memory that saved may show, as they were then
         self.shape = shape  # of the output
         self.freed = False

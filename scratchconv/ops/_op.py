@@ -15,6 +15,9 @@ class Op(Protocol):
 
     ``forward(*arrays, **params)`` checks its arguments and returns ``(output, saved)``; ``saved`` holds whatever
     ``backward(saved, dy, needs)`` wants: it returns one gradient per array input, None where ``needs[i]`` is False.
+
+    An operation may also have ``keep(saved, needs)``, which returns ``saved`` without the arrays that no needed
+    gradient is made of: they then use no memory and may be changed in place.
     """
 
     @property
@@ -29,6 +32,17 @@ class Op(Protocol):
 def is_floating(x: Array) -> bool:
     """Whether ``x`` can carry a gradient (float32 or float64)."""
     return x.dtype.kind == "f"
+
+
+def needed(op: Op, saved: Any, needs: tuple[bool, ...]) -> Any:
+    """Return what ``op`` keeps of ``saved``: everything, unless it has a ``keep``."""
+    keep = getattr(op, "keep", None)
+    return saved if keep is None else keep(saved, needs)
+
+
+def hollow(x: Array) -> Array:
+    """Return an array with the shape and dtype of ``x`` and no memory of its own, for ``keep``; it reads as zeros."""
+    return np.ndarray(x.shape, x.dtype, bytes(x.itemsize), 0, (0,) * x.ndim)
 
 
 def saved_arrays(saved: Any) -> list[Array]:

@@ -12,7 +12,7 @@ import numpy as np
 from scratchconv.kernels.elementwise import naive as code
 from scratchconv.kernels.elementwise import vector
 from scratchconv.ops._broadcast import common_shape
-from scratchconv.ops._op import Array, is_floating
+from scratchconv.ops._op import Array, hollow, is_floating
 from scratchconv.ops._pointwise import binary, unary
 from scratchconv.ops.reduction import sum_to
 
@@ -53,14 +53,6 @@ class Operands(NamedTuple):
 
     x: Array
     y: Array
-
-
-class Quotient(NamedTuple):
-    """Shape of the dividend, the divisor, and the result."""
-
-    x: tuple[int, ...]
-    y: Array
-    out: Array
 
 
 class Power(NamedTuple):
@@ -126,20 +118,30 @@ class _Product(_Binary):
             sum_to(binary(code.MUL, self.name, dy, x), y.shape) if needs[1] else None,
         )
 
+    def keep(self, saved: Operands, needs: Needs) -> Operands:
+        """Each gradient is made of the other operand."""
+        x, y = saved
+        return Operands(x if needs[1] else hollow(x), y if needs[0] else hollow(y))
+
 
 class _Quotient(_Binary):
     """``x / y``."""
 
-    def forward(self, x: Array, y: Array) -> tuple[Array, Quotient]:
-        out = self._result(x, y)
-        return out, Quotient(x.shape, y, out)
+    def forward(self, x: Array, y: Array) -> tuple[Array, Operands]:
+        return self._result(x, y), Operands(x, y)
 
-    def backward(self, saved: Quotient, dy: Array, needs: Needs) -> Gradients:
-        along_x = binary(code.DIV, self.name, dy, saved.y)
-        return (
-            sum_to(along_x, saved.x) if needs[0] else None,
-            sum_to(binary(code.NEG_MUL, self.name, along_x, saved.out), saved.y.shape) if needs[1] else None,
-        )
+    def backward(self, saved: Operands, dy: Array, needs: Needs) -> Gradients:
+        x, y = saved
+        along_x = binary(code.DIV, self.name, dy, y)
+        dx = sum_to(along_x, x.shape) if needs[0] else None
+        if not needs[1]:
+            return dx, None
+        along_y = binary(code.NEG_MUL, self.name, along_x, binary(code.DIV, self.name, x, y))
+        return dx, sum_to(along_y, y.shape)
+
+    def keep(self, saved: Operands, needs: Needs) -> Operands:
+        """The divisor is always needed, the dividend for the divisor's gradient."""
+        return saved if needs[1] else Operands(hollow(saved.x), saved.y)
 
 
 class _Power(_Binary):
@@ -160,6 +162,10 @@ class _Power(_Binary):
             slope = binary(code.LOG_MUL, self.name, x, out)
             along_y = sum_to(binary(code.MUL, self.name, dy, slope), y.shape)
         return dx, along_y
+
+    def keep(self, saved: Power, needs: Needs) -> Power:
+        """The result is needed for the exponent's gradient only."""
+        return saved if needs[1] else saved._replace(out=hollow(saved.out))
 
 
 class _Maximum(_Binary):

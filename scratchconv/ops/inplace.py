@@ -11,7 +11,7 @@ from scratchconv.kernels.elementwise import naive as code
 from scratchconv.kernels.elementwise import vector
 from scratchconv.ops._broadcast import plan
 from scratchconv.ops._memory import empty_like
-from scratchconv.ops._op import Array, Op, is_floating, saved_arrays
+from scratchconv.ops._op import Array, Op, is_floating, needed, saved_arrays
 from scratchconv.ops.reduction import sum_to
 
 
@@ -84,6 +84,10 @@ class InPlace:
         """Return what ``op`` returns."""
         gradients: Sequence[Array | None] = self.op.backward(saved, dy, needs)
         return gradients
+
+    def keep(self, saved: Any, needs: tuple[bool, ...]) -> Any:
+        """Keep what ``op`` keeps."""
+        return needed(self.op, saved, needs)
 
 
 ADD_IN_PLACE = AddInPlace("add", 1, code.ADD, np.add)

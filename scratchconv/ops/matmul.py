@@ -11,7 +11,7 @@ from scratchconv.kernels.matmul import tiled
 from scratchconv.ops._broadcast import common_shape
 from scratchconv.ops._checks import same_dtype
 from scratchconv.ops._memory import empty
-from scratchconv.ops._op import Array
+from scratchconv.ops._op import Array, hollow
 from scratchconv.ops.reduction import sum_to
 
 
@@ -68,6 +68,12 @@ def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | 
     if needs[1]:
         db = sum_to(_product(left.swapaxes(-1, -2), dy), right.shape).reshape(b.shape)
     return da, db
+
+
+def keep(saved: Saved, needs: tuple[bool, ...]) -> Saved:
+    """Keep of each operand what the other's gradient is made of."""
+    a, b = saved
+    return Saved(a if needs[1] else hollow(a), b if needs[0] else hollow(b))
 
 
 def _as_matrices(a: Array, b: Array) -> tuple[Array, Array]:

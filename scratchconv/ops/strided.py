@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 from numpy.lib.stride_tricks import as_strided
 
-from scratchconv.ops._op import Array, Op
+from scratchconv.ops._op import Array, Op, needed
 
 
 class Placement(NamedTuple):
@@ -86,6 +86,11 @@ class ThroughView:
         dtarget, *others = self.op.backward(inner, dview.copy(), (True, *needs[1:]))
         dview[...] = 0 if dtarget is None else dtarget
         return [dbase if needs[0] else None, *others]
+
+    def keep(self, saved: tuple[Window, Any], needs: tuple[bool, ...]) -> tuple[Window, Any]:
+        """Keep what ``op`` keeps."""
+        window, inner = saved
+        return window, needed(self.op, inner, (True, *needs[1:]))
 
 
 AS_STRIDED = AsStrided()

@@ -139,6 +139,36 @@ def test_an_array_that_nobody_saved_may_change() -> None:
     same(expression, draw(3))
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        lambda lib, y: y * 2,
+        lambda lib, y: y / 2,
+        lambda lib, y: y @ lib.ones(3, 2),
+        lambda lib, y: (y * 1).mul_(2),
+        lambda lib, y: (y * 1)[0].mul_(2),
+    ],
+)
+def test_an_operand_that_no_gradient_is_made_of_may_change(before: Any) -> None:
+    def expression(lib: Any, x: Any) -> Any:
+        y = x * 1
+        z = before(lib, y)
+        y.zero_()
+        return z
+
+    same(expression, draw(2, 3))
+
+
+@pytest.mark.parametrize("operation", [lambda y: y * 2, lambda y: y / 2, lambda y: y**2, lambda y: y**3, lambda y: -y])
+def test_a_result_that_no_gradient_is_made_of_may_change(operation: Any) -> None:
+    def expression(lib: Any, x: Any) -> Any:
+        y = operation(x)
+        y += 1
+        return y
+
+    same(expression, draw(2, 3))
+
+
 def test_changing_one_part_of_shared_memory_does_not_accuse_another_tensor() -> None:
     x = sc.ones(3, requires_grad=True)
     other = sc.ones(3)
