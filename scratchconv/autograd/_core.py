@@ -46,6 +46,9 @@ class TensorCore:
         """Give a view its place in the graph anew, if its base was changed in place by a recorded operation."""
         base = self._base
         if base is not None and base._node is not self._base_node:
+            if not np.may_share_memory(base.data, self.data):  # base.data was replaced: no longer a view of it
+                self._base = None
+                return
             _, saved = AS_STRIDED.forward(base.data, view=self.data)
             self._base_node = base._node
             _attach(self, AS_STRIDED, saved, [edge_of(base)], (base,))

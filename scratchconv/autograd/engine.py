@@ -15,6 +15,8 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from scratchconv.ops._op import Array, Op, needed, saved_arrays
+from scratchconv.ops.elementwise import ADD
+from scratchconv.ops.inplace import ADD_IN_PLACE
 
 Hook = Callable[[Array], Array]
 
@@ -148,9 +150,9 @@ class _Sums:
         if present is None:
             self.gradients[key] = gradient
         elif key in self.owned:
-            np.add(present, gradient, out=present)
+            ADD_IN_PLACE.forward(present, gradient)
         else:
-            self.gradients[key] = np.add(present, gradient)
+            self.gradients[key], _ = ADD.forward(present, gradient)
             self.owned.add(key)
 
     def take(self, key: int) -> tuple[Array | None, bool]:

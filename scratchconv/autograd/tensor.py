@@ -28,8 +28,9 @@ _keys = itertools.count()
 class Tensor(Arithmetic, Reducing, Shaping, Indexing, Changing, Converting):
     """A NumPy array with gradients.
 
-    ``Tensor(array)`` wraps the array without copying it. ``data`` is that array: its shape is the logical one, and
-    4-D activations usually lie channels-last in memory. Changes made directly to ``data`` are not tracked.
+    ``Tensor(array)`` wraps the array without copying it; for numbers and lists there is ``scratchconv.tensor``.
+    ``data`` is that array: its shape is the logical one, and 4-D activations usually lie channels-last in memory.
+    It may be replaced; changes made directly to it are not tracked.
     """
 
     __slots__ = ()

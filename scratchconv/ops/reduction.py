@@ -159,7 +159,7 @@ def _argmax(x: Array, dim: int | None, name: str, logical: bool) -> tuple[Array,
     """Maxima and their places as (outer, inner), and the walk; ``logical`` asks for row-major places over all axes."""
     walk = reduction(np.ascontiguousarray(x).reshape(x.shape) if dim is None and logical else x, dim)
     if walk.count == 0:
-        error = IndexError if dim is not None else RuntimeError
+        error = RuntimeError if dim is None and name == "max" else IndexError
         raise error(f"{name} needs at least one element, got dim={dim} for shape {x.shape}")
     values, indices = walk.results(x.dtype), walk.results(np.dtype(np.int64))
     operand = walk.operand(x)

@@ -76,6 +76,16 @@ def test_a_view_learns_of_a_recorded_change_of_its_base() -> None:
     assert weight.grad is not None and weight.grad.tolist() == [0, 1, 1]
 
 
+def test_a_view_of_replaced_memory_keeps_its_own_history() -> None:
+    x = sc.ones(3, requires_grad=True)
+    y = x * 2
+    view = y[1:]
+    y.data = np.zeros(3, np.float32)
+    y += 1
+    view.backward(np.ones(2))
+    assert x.grad is not None and x.grad.tolist() == [0, 2, 2]
+
+
 def test_graphs_die_with_their_last_tensor() -> None:
     """No reference cycles: memory is given back at once, not when the garbage collector comes by."""
     alive: list[weakref.ref[Any]] = []
