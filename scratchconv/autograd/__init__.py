@@ -1,4 +1,8 @@
-"""Tensors, the graph that records what was done to them, and the backward pass through it."""
+"""Tensors, the graph that records what was done to them, and the backward pass through it.
+
+To read: engine.py (the graph and the backward pass over it), _core.py (how the graph grows), tensor.py (the class; its
+methods come from the modules named after what they do), gradcheck.py (how gradients are checked).
+"""
 
 from scratchconv.autograd import dtypes, random
 from scratchconv.autograd.create import (
