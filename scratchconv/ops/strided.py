@@ -60,9 +60,11 @@ class AsStrided:
         return view, Window.between(base, view)
 
     def backward(self, saved: Window, dy: Array, needs: tuple[bool, ...]) -> tuple[Array]:
-        """Put the view's gradient in its place among zeros."""
+        """Put the view's gradient in its place among zeros; add up where the view repeats an element."""
         dbase, dview = saved.zeros(dy.dtype)
-        dview += dy
+        repeated = [axis for axis, stride in enumerate(saved.view.strides) if stride == 0]
+        once = tuple(slice(0, 1) if axis in repeated else slice(None) for axis in range(dy.ndim))
+        dview[once] += dy.sum(axis=tuple(repeated), keepdims=True)
         return (dbase,)
 
 

@@ -254,6 +254,16 @@ def test_a_change_of_the_base_is_seen_by_its_views() -> None:
     same(expression, draw(3, 4))
 
 
+def test_a_change_of_the_base_is_seen_by_its_expanded_views() -> None:
+    def expression(lib: Any, x: Any) -> Any:
+        y = x * 2
+        repeated = y.unsqueeze(0).expand(5, 3, 4)
+        y *= 3
+        return repeated * lib.arange(5.0).view(5, 1, 1)
+
+    same(expression, draw(3, 4))
+
+
 def test_a_change_through_one_view_is_seen_by_another() -> None:
     def expression(lib: Any, x: Any) -> Any:
         y = x * 2

@@ -45,6 +45,13 @@ def test_as_strided_places_the_gradient_of_the_view_among_zeros() -> None:
     assert dbase.sum() == view.size and dbase[1, ::2].all()
 
 
+def test_as_strided_adds_up_where_the_view_repeats_elements() -> None:
+    view = np.broadcast_to(BASE[0, :, :1], (4, 7))
+    _, saved = AS_STRIDED.forward(BASE, view=view)
+    (dbase,) = AS_STRIDED.backward(saved, np.ones((4, 7)), (True,))
+    assert dbase[0, :, 0].tolist() == [7] * 4 and dbase.sum() == 28
+
+
 def test_through_view_scales_the_gradient_inside_the_window_only() -> None:
     view, factor = BASE[0], np.full(5, 3.0)
     op = ThroughView(MUL)
