@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
@@ -54,6 +55,14 @@ class Plan(NamedTuple):
             padded = x.reshape((1,) * (len(self.order) - x.ndim) + x.shape)
             x = np.ascontiguousarray(padded.transpose(self.order))
         return x.ravel(order="K")
+
+
+def repeat(x: Array, shape: Sequence[int]) -> Array:
+    """Return ``x`` repeated to ``shape`` by strides of 0, like ``np.broadcast_to``.
+
+    That marks its result read-only, which to Numba is another type, for which every kernel would be compiled again.
+    """
+    return as_strided(x, shape, np.broadcast_to(x, shape).strides)
 
 
 def plan(x: Array, y: Array, name: str) -> Plan:

@@ -13,6 +13,7 @@ import numpy as np
 from scratchconv.kernels.elementwise import naive as code
 from scratchconv.kernels.reduction import blocked
 from scratchconv.ops._axes import Dims, Reduction, reduction
+from scratchconv.ops._broadcast import repeat
 from scratchconv.ops._op import Array, is_floating
 from scratchconv.ops._pointwise import binary
 
@@ -55,7 +56,7 @@ class _Sum:
         return np.asarray(x.sum(axis=walk.dims, keepdims=keepdim, dtype=np.int64)), walk
 
     def backward(self, saved: Reduction, dy: Array, needs: Needs) -> tuple[Array | None]:
-        return (np.broadcast_to(saved.expand(dy), saved.shape) if needs[0] else None,)
+        return (repeat(saved.expand(dy), saved.shape) if needs[0] else None,)
 
 
 class _Mean:
@@ -72,7 +73,7 @@ class _Mean:
         if not needs[0]:
             return (None,)
         each = binary(code.DIV, self.name, dy, np.asarray(max(saved.count, 1), dy.dtype))
-        return (np.broadcast_to(saved.expand(each), saved.shape),)
+        return (repeat(saved.expand(each), saved.shape),)
 
 
 class Deviations(NamedTuple):

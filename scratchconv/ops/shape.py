@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
+from scratchconv.ops._broadcast import repeat
 from scratchconv.ops._op import Array
 from scratchconv.ops.reduction import sum_to
 
@@ -96,8 +96,7 @@ class Expand:
         fits = new >= 0 and all(have in (1, want) for have, want in zip(x.shape, sizes[max(new, 0) :], strict=False))
         if not fits or any(size < 0 for size in sizes):
             raise RuntimeError(f"a tensor of shape {x.shape} cannot be expanded to {tuple(shape)}")
-        strides = np.broadcast_to(x, sizes).strides
-        return as_strided(x, sizes, strides), Reshaped(x.shape)
+        return repeat(x, sizes), Reshaped(x.shape)
 
     def backward(self, saved: Reshaped, dy: Array, needs: tuple[bool, ...]) -> tuple[Array]:
         """Sum the gradient over the repeated axes."""
