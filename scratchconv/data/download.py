@@ -32,8 +32,10 @@ class Archive(NamedTuple):
         return [mirror + self.name for mirror in self.mirrors]
 
 
-def fetch(archive: Archive, folder: Path) -> Path:
+def fetch(archive: Archive, folder: Path, by_hand: Sequence[str] = ()) -> Path:
     """Return the path of the archive in ``folder``, downloading it unless it is there with the right checksum.
+
+    The error tells the user to fetch the addresses ``by_hand``, by default that of the archive.
 
     Raises
     ------
@@ -51,11 +53,18 @@ def fetch(archive: Archive, folder: Path) -> Path:
                 downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=CHUNK_BYTES)
                 return Path(pooch.retrieve(url, f"md5:{archive.md5}", archive.name, folder, downloader=downloader))
         except (OSError, ValueError) as error:  # those of requests are OSErrors, a wrong checksum is a ValueError
-            problems.append(f"\n  {url}\n    {textwrap.shorten(f'{type(error).__name__}: {error}', 240)}")
+            problems.append(f"\n  {url}\n    {_essence(error)}")
     raise DataError(
         f"{archive.name} is wanted in {folder}, is not there, and could not be downloaded:{''.join(problems)}"
-        + remedies(folder, archive.urls)
+        + remedies(folder, by_hand or archive.urls[:1])
     )
+
+
+def _essence(error: Exception) -> str:
+    """Say what went wrong in one line. Connection errors wrap the reason in the history of all attempts."""
+    wrapped = error.args[0] if error.args else None
+    reason = getattr(wrapped, "reason", None) or error
+    return textwrap.shorten(f"{type(reason).__name__}: {reason}", 240)
 
 
 def unpack_gzip(archive: Path) -> None:

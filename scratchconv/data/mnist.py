@@ -82,7 +82,7 @@ class MNIST(ArrayDataset):
             if packed.with_suffix("").exists():
                 continue
             if not packed.exists():
-                packed = fetch(archive, folder)
+                packed = fetch(archive, folder, self._by_hand())
             if os.access(folder, os.W_OK):
                 unpack_gzip(packed)
 
@@ -90,8 +90,10 @@ class MNIST(ArrayDataset):
         for path in (folder / name, folder / f"{name}.gz"):
             if path.exists():
                 return path
-        urls = [archive.urls[0] for archive in self.archives]
-        raise DataError(f"neither {name} nor {name}.gz is in {folder}" + remedies(folder, urls))
+        raise DataError(f"neither {name} nor {name}.gz is in {folder}" + remedies(folder, self._by_hand()))
+
+    def _by_hand(self) -> list[str]:
+        return [archive.urls[0] for archive in self.archives]
 
 
 class FashionMNIST(MNIST):

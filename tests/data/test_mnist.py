@@ -51,8 +51,9 @@ def test_files_placed_by_hand_are_read_without_a_network(tmp_path: Path, packed:
 def test_an_interrupted_download_is_taken_up_again(tmp_path: Path, web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with server(web, cut_short=True) as address:
         monkeypatch.setattr(MNIST, "archives", write_mnist_archives(web, address))
-        with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz is wanted in"):
+        with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz is wanted in") as caught:
             MNIST(tmp_path / "root", download=True)
+    assert all(archive.urls[0] in str(caught.value) for archive in MNIST.archives)  # to be fetched by hand
     assert files_in(tmp_path / "root") == []
     with server(web) as address:
         monkeypatch.setattr(MNIST, "archives", write_mnist_archives(web, address))
