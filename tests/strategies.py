@@ -79,10 +79,13 @@ def _sizes(draw: Callable[..., Any], kernel: Pair, padding: Pair, dilation: Pair
     return h, w
 
 
+KINDS = ("dense", "grouped", "depthwise")
+
+
 @st.composite
-def channel_counts(draw: Callable[..., Any]) -> tuple[int, int, int]:
-    """(channels, filters, groups): dense, grouped or depthwise, with tails that fill no vector and no tile."""
-    kind = draw(st.sampled_from(["dense", "dense", "grouped", "depthwise"]))
+def channel_counts(draw: Callable[..., Any], kinds: tuple[str, ...] = KINDS) -> tuple[int, int, int]:
+    """(channels, filters, groups) of one of ``kinds``, with tails that fill no vector and no tile."""
+    kind = draw(st.sampled_from(kinds))
     if kind == "dense":
         return draw(st.integers(1, 12)), draw(st.integers(1, 36)), 1
     if kind == "grouped":
@@ -93,12 +96,12 @@ def channel_counts(draw: Callable[..., Any]) -> tuple[int, int, int]:
 
 
 @st.composite
-def conv_geometries(draw: Callable[..., Any]) -> ConvGeometry:
+def conv_geometries(draw: Callable[..., Any], *, kinds: tuple[str, ...] = KINDS) -> ConvGeometry:
     """Any convolution that is small: stride, padding, dilation and size differ between the dimensions."""
     kernel, stride, dilation = draw(_pairs(1, 4)), draw(_pairs(1, 3)), draw(_pairs(1, 3))
     padding = draw(_pairs(0, 4))
     size = _sizes(draw, kernel, padding, dilation)
-    channels, filters, groups = draw(channel_counts())
+    channels, filters, groups = draw(channel_counts(kinds))
     return ConvGeometry(draw(st.integers(0, 3)), size, channels, kernel, filters, stride, padding, dilation, groups)
 
 
