@@ -20,8 +20,9 @@ from scratchconv.kernels import _cache, _threads
 
 __all__ = ["helper", "kernel", "parallel_kernel", "prange"]
 
-# FMA contraction, signed zeros and reciprocals only: NaN and infinity keep their meaning and no sum is reordered.
-_FLAGS = {"fastmath": {"contract", "nsz", "arcp"}, "error_model": "numpy", "nogil": True}
+# FMA contraction and signed zeros only: NaN and infinity keep their meaning, no sum is reordered, and a quotient is
+# rounded once ("arcp" would turn x / 3 in a loop into x * (1 / 3), which differs from PyTorch in the last bit).
+_FLAGS = {"fastmath": {"contract", "nsz"}, "error_model": "numpy", "nogil": True}
 
 
 def _compile(function: Callable[..., Any], **flags: Any) -> Any:
