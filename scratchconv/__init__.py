@@ -6,7 +6,7 @@ Use it as ``import scratchconv as sc``; names and meanings are PyTorch's. Submod
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+import typing
 
 from scratchconv.autograd import (
     Tensor,
@@ -49,7 +49,7 @@ from scratchconv.autograd import (
 from scratchconv.autograd.dtypes import bool, float32, float64, int64
 from scratchconv.kernels._threads import get_num_threads, set_num_threads
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from scratchconv import autograd, backends, data, models, nn, optim, serialization, train
     from scratchconv.serialization import load, save
 
@@ -59,7 +59,7 @@ _LAZY_MODULES = ("autograd", "backends", "data", "models", "nn", "optim", "seria
 _LAZY_NAMES = {"load": "scratchconv.serialization", "save": "scratchconv.serialization"}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     """Import a submodule, or a function that needs one, on first use."""
     if name in _LAZY_MODULES:
         return importlib.import_module(f"scratchconv.{name}")
