@@ -1,0 +1,176 @@
+"""Every algorithm of conv2d against the contract, and what all of them promise: accuracy, exactness, equal bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchconv.kernels.conv2d import naive
+from tests.kernels.conv2d.problem import (
+    ALGORITHMS,
+    FUNCTIONS,
+    Problem,
+    assert_close,
+    by_torch,
+    random_problem,
+    run,
+    small_work_items,
+    whole_problem,
+)
+from tests.kernels.threads import every_thread_count
+from tests.strategies import KINDS, ConvGeometry, conv_geometries, dtypes
+
+algorithms = pytest.mark.parametrize("algorithm", ALGORITHMS)
+
+
+def kinds(algorithm: str) -> tuple[str, ...]:
+    """The channel arrangements that an algorithm serves."""
+    return ("depthwise",) if algorithm == "depthwise" else KINDS
+
+
+def assert_equals_contract(algorithm: str, problem: Problem) -> None:
+    for function in FUNCTIONS:
+        wanted, sizes = run(naive, function, problem), run(naive, function, problem.map(np.abs))
+        assert_close(run(ALGORITHMS[algorithm], function, problem), wanted, sizes)
+
+
+@algorithms
+@given(data=st.data(), dtype=dtypes)
+def test_any_geometry(algorithm: str, data: st.DataObject, dtype: type) -> None:
+    g = data.draw(conv_geometries(kinds=kinds(algorithm)))
+    assert_equals_contract(algorithm, random_problem(g).astype(dtype))
+
+
+# Geometry that random draws seldom meet. Depthwise where groups are channels.
+RARE = {
+    "one by one": ConvGeometry(2, (5, 7), 10, (1, 1), 20),
+    "one by one with stride": ConvGeometry(2, (5, 7), 10, (1, 1), 20, stride=(2, 3)),
+    "empty batch": ConvGeometry(0, (6, 6), 4, (3, 3), 20, padding=(1, 1)),
+    "kernel larger than the image": ConvGeometry(2, (2, 3), 4, (5, 7), 9, padding=(2, 3)),
+    "nothing but padding": ConvGeometry(1, (1, 1), 3, (2, 2), 5, padding=(4, 3), stride=(2, 1)),
+    "stride beyond the image": ConvGeometry(1, (4, 3), 3, (2, 1), 5, stride=(100, 50)),
+    "stride beyond the kernel": ConvGeometry(2, (9, 11), 3, (2, 2), 5, stride=(4, 5), padding=(1, 0)),
+    "stride, dilation without common divisor": ConvGeometry(1, (13, 12), 2, (3, 4), 5, stride=(3, 2), dilation=(2, 3)),
+    "stride divides dilation": ConvGeometry(1, (13, 12), 2, (3, 3), 5, stride=(2, 2), dilation=(2, 4), padding=(2, 4)),
+    "pixels of 2 KiB": ConvGeometry(1, (3, 4), 512, (3, 2), 6, padding=(1, 0)),
+    "three panels and a tail": ConvGeometry(1, (4, 5), 3, (3, 3), 77, padding=(1, 1)),
+    "many groups of one": ConvGeometry(1, (4, 5), 6, (3, 3), 12, padding=(1, 1), groups=6),
+    "depthwise of whole vectors": ConvGeometry(2, (6, 5), 32, (3, 3), 32, padding=(1, 1), groups=32),
+    "depthwise without padding": ConvGeometry(2, (6, 5), 16, (3, 2), 16, groups=16),
+    "depthwise with a tail and stride": ConvGeometry(2, (7, 8), 21, (5, 4), 21, (2, 3), (2, 1), groups=21),
+    "depthwise of an empty batch": ConvGeometry(0, (7, 8), 21, (3, 3), 21, groups=21),
+}
+
+
+def suits(algorithm: str, g: ConvGeometry) -> bool:
+    return algorithm != "depthwise" or g.depthwise
+
+
+RARE_CASES = [(a, name) for a in ALGORITHMS for name, g in RARE.items() if suits(a, g)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("algorithm", "name"), RARE_CASES)
+def test_rare_geometry(algorithm: str, name: str, dtype: type) -> None:
+    assert_equals_contract(algorithm, random_problem(RARE[name]).astype(dtype))
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "depthwise"])
+@given(data=st.data(), pixels=st.integers(1, 60), block_bytes=st.integers(64, 4000))
+def test_work_cut_into_strips_or_joined_images(
+    algorithm: str, data: st.DataObject, pixels: int, block_bytes: int
+) -> None:
+    g = data.draw(conv_geometries(kinds=kinds(algorithm)))
+    problem = random_problem(g).astype(np.float32)
+    whole = {function: run(ALGORITHMS[algorithm], function, problem) for function in FUNCTIONS}
+    with small_work_items(pixels, block_bytes):
+        assert_equals_contract(algorithm, problem)
+        for function in ("forward", "input_grad"):  # no sum crosses a cut here
+            np.testing.assert_array_equal(run(ALGORITHMS[algorithm], function, problem), whole[function])
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "depthwise"])
+def test_more_work_items_than_chunks(algorithm: str) -> None:
+    """Each iteration of the parallel loop then has several items, and the last item of an image is not the last one."""
+    groups = 8 if algorithm == "depthwise" else 1
+    g = ConvGeometry(5, (33, 6), 8, (3, 3), 8, stride=(1, 2), padding=(1, 1), groups=groups)
+    with small_work_items(pixels=6, block_bytes=1):
+        assert_equals_contract(algorithm, random_problem(g).astype(np.float32))
+
+
+@algorithms
+@given(data=st.data())
+def test_whole_numbers_exactly_as_pytorch_in_float32(algorithm: str, data: st.DataObject) -> None:
+    problem = whole_problem(data.draw(conv_geometries(kinds=kinds(algorithm)))).astype(np.float32)
+    for function, wanted in by_torch(problem).items():
+        np.testing.assert_array_equal(run(ALGORITHMS[algorithm], function, problem), wanted, err_msg=function)
+
+
+ACCURACY = {
+    "wide": ConvGeometry(2, (14, 14), 48, (3, 3), 24, padding=(1, 1)),
+    "one by one": ConvGeometry(2, (14, 14), 200, (1, 1), 20),
+    "many pixels": ConvGeometry(12, (28, 28), 3, (5, 5), 16, padding=(2, 2)),
+    "depthwise": ConvGeometry(6, (28, 28), 24, (3, 3), 24, padding=(1, 1), groups=24),
+}
+
+
+def relative_rms(found: np.ndarray, truth: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((found - truth) ** 2) / np.mean(truth**2)))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "name"), [(a, n) for a in ALGORITHMS for n, g in ACCURACY.items() if suits(a, g)]
+)
+def test_float32_is_as_accurate_as_pytorch(algorithm: str, name: str) -> None:
+    """Factor 2, that of the architecture document: a chain of K fused multiply-adds may be wrong by a little more
+    than PyTorch's blocked sums; a sum over a whole batch in one chain would be wrong by ten times as much."""
+    problem = random_problem(ACCURACY[name])
+    single = problem.astype(np.float32)
+    truth, theirs = by_torch(problem), by_torch(single)
+    for function in FUNCTIONS:
+        ours = relative_rms(run(ALGORITHMS[algorithm], function, single), truth[function])
+        assert ours <= 2 * relative_rms(theirs[function], truth[function]), function
+
+
+@algorithms
+def test_equal_pixels_give_equal_bits(algorithm: str) -> None:
+    """Every pixel is computed in the same order, wherever it falls in a tile: ties in the input stay ties."""
+    groups = 12 if algorithm == "depthwise" else 1
+    g = ConvGeometry(3, (17, 19), 12, (3, 3), 12, padding=(1, 1), groups=groups)
+    problem = random_problem(g).astype(np.float32)
+    problem.x[...], problem.dy[...] = problem.x[0, 0, 0], problem.dy[0, 0, 0]
+    for function in ("forward", "input_grad"):
+        interior = run(ALGORITHMS[algorithm], function, problem)[:, 1:-1, 1:-1]
+        np.testing.assert_array_equal(interior, np.broadcast_to(interior[0, 0, 0], interior.shape))
+
+
+@algorithms
+def test_equal_bits_for_any_number_of_threads_and_on_repeat(algorithm: str) -> None:
+    groups = 20 if algorithm == "depthwise" else 2
+    g = ConvGeometry(9, (20, 18), 20, (3, 3), 20, stride=(2, 1), padding=(1, 1), groups=groups)
+    problem = random_problem(g).astype(np.float32)
+    first = {function: run(ALGORITHMS[algorithm], function, problem) for function in FUNCTIONS}
+    for _ in every_thread_count():
+        for function in FUNCTIONS * 2:
+            np.testing.assert_array_equal(run(ALGORITHMS[algorithm], function, problem), first[function])
+
+
+@algorithms
+def test_nan_and_infinity_reach_what_they_touch_and_nothing_else(algorithm: str) -> None:
+    groups = 9 if algorithm == "depthwise" else 1
+    g = ConvGeometry(2, (7, 8), 9, (3, 3), 9, padding=(1, 1), groups=groups)
+    problem = random_problem(g).astype(np.float32)
+    problem.x[1, 3, 4, 2], problem.x[0, 0, 7, 0] = np.nan, np.inf
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(
+            np.isfinite(run_anyway(algorithm, "forward", problem)), np.isfinite(run_anyway("naive", "forward", problem))
+        )
+
+
+def run_anyway(algorithm: str, function: str, problem: Problem) -> np.ndarray:
+    """As run, for inputs that hold NaN themselves."""
+    out = np.full(problem.shape(function), -1, problem.x.dtype)
+    getattr({**ALGORITHMS, "naive": naive}[algorithm], function)(*problem.inputs(function), out)
+    return out
