@@ -168,14 +168,13 @@ def _array(x: Any) -> Any:
 
 
 def log_softmax(input: Tensor, dim: int) -> Tensor:
-    """Return input − log Σ exp(input) along ``dim``, shifted by the maximum so that nothing overflows."""
-    shifted = input - input.detach().amax(dim, keepdim=True)
-    return shifted - shifted.exp().sum(dim, keepdim=True).log()
+    """Return input − log Σ exp(input) along ``dim``, without overflow."""
+    return apply(_cross_entropy.LOG_SOFTMAX, input, dim=dim)
 
 
 def softmax(input: Tensor, dim: int) -> Tensor:
-    """Return exp(input) / Σ exp(input) along ``dim``."""
-    return log_softmax(input, dim).exp()
+    """Return exp(input) / Σ exp(input) along ``dim``, without overflow."""
+    return apply(_cross_entropy.SOFTMAX, input, dim=dim)
 
 
 def nll_loss(
