@@ -1,4 +1,4 @@
-"""In-place changes of memory that several tensors show, against PyTorch: what one does, the others see, with gradients."""
+"""In-place changes of memory that several tensors show, against PyTorch: all of them see it, with its gradients."""
 
 from __future__ import annotations
 
