@@ -17,7 +17,7 @@ from tests.jitless.cases import CASES, Case, Maker
 from tests.test_architecture import algorithms, operations, tree
 
 # The longest sum adds 1024 products of numbers near one in another order than naive: partial sums near 30, rounded 1024
-# times by up to 6e-8 of themselves, wander by about 6e-5 in float32, and by 1e-13 in float64. A missing product is near 1.
+# times by up to 6e-8 of themselves, wander by about 6e-5 in float32 and 1e-13 in float64. A missing product is near 1.
 TOLERANCE = {np.float32: 2e-4, np.float64: 1e-12}
 
 # Algorithms of limited use, and the kind of case they serve.
