@@ -14,11 +14,11 @@ from scratchconv.data import DataError
 from scratchconv.train import DataName, ModelName, TrainConfig, evaluate_run, fit
 from scratchconv.train.console import ConsoleReporter
 
-__all__ = ["app"]
+__all__ = ["app", "evaluate", "main", "train"]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
-DataRoot = Annotated[
+_DataRoot = Annotated[
     Path | None, typer.Option(help="Where data sets are kept (default: $SCRATCHCONV_DATA, or the user's cache folder).")
 ]
 
@@ -49,7 +49,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of the initial weights, shuffling and augmentation.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads (default: all cores).")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder (default: runs/MODEL-DATA-TIME).")] = None,
-    data_root: DataRoot = None,
+    data_root: _DataRoot = None,
     log_every: Annotated[int, typer.Option(min=1, help="Iterations from one line to the next.")] = 100,
 ) -> None:
     """Train a network and leave a run folder: settings, metrics, weights, curves."""
@@ -61,7 +61,7 @@ def train(
 @app.command("eval")
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder of an earlier training.", show_default=False)],
-    data_root: DataRoot = None,
+    data_root: _DataRoot = None,
 ) -> None:
     """Score a run's weights on its test set."""
     with _plain_errors():

@@ -37,6 +37,8 @@ LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 MANY_PARAMETERS: dict[str, str] = {
     "scratchconv/cli.py::train": "one parameter for each option of the command line",
+    "scratchconv/ops/optimizer.py::adam": "every hyperparameter of the update rule, and four lists of arrays",
+    "scratchconv/ops/optimizer.py::sgd": "every hyperparameter of the update rule, and three lists of arrays",
     "scratchconv/nn/_conv.py::__init__": "the signature of torch.nn.Conv2d",
 }
 # Modules without a test file of their own, and where they are tested instead.

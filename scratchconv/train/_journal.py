@@ -37,7 +37,7 @@ class Journal:
         seconds, self._step_ended = now - self._step_ended, now
         self._step, self._images, self._loss = self._step + 1, self._images + images, self._loss + images * loss
         self._run.record(
-            "step", epoch=self._epoch, step=self._step, loss=loss, images=images, seconds=round(seconds, 5)
+            "step", epoch=self._epoch, step=self._step, loss=loss, images=images, seconds=round(seconds, 6)
         )
         self._reporter.advance(self._epoch, images, loss)
         if iteration % self._config.log_every == 0:
@@ -48,7 +48,7 @@ class Journal:
         """Note that all steps of this epoch are done, at learning rate ``lr``, and write the checkpoint."""
         seconds = self._lap()
         rate, loss = self._images / seconds, self._loss / self._images
-        values = {"loss": loss, "lr": lr, "seconds": round(seconds, 4), "images_per_second": round(rate, 1)}
+        values = {"loss": loss, "lr": lr, "seconds": round(seconds, 6), "images_per_second": round(rate, 1)}
         self._run.record("epoch", epoch=self._epoch, step=self._step, **values)
         self._summary = f"Epoch [{self._epoch}/{self._config.epochs}] training loss {loss:.4f}, {rate:,.0f} images/s"
         self._run.save_model(model)
@@ -56,7 +56,7 @@ class Journal:
 
     def end_test(self, test: Score) -> None:
         """Note that the test set was scored."""
-        values = {**test._asdict(), "seconds": round(self._lap(), 4)}
+        values = {**test._asdict(), "seconds": round(self._lap(), 6)}
         self._run.record("test", epoch=self._epoch, step=self._step, **values)
         self._reporter.message(f"{self._summary}, test accuracy {100 * test.accuracy:.2f} %")
 

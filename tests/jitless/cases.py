@@ -150,13 +150,52 @@ def reduction(make: Maker) -> Iterator[Case]:
         yield Case("argmax", (np.round(x),), (out, indices))
 
 
+def linear(make: Maker) -> Iterator[Case]:
+    for n, c, f in [(3, 5, 4), (7, 17, 19), (0, 3, 2)]:
+        x, w, dy = make.normal(n, c), make.normal(f, c), make.normal(n, f)
+        yield Case("forward", (x, w, make.normal(f)), (make.poison(n, f),))
+        yield Case("input_gradient", (dy, w), (make.poison(n, c),))
+        yield Case("weight_gradient", (dy, x), (make.poison(f, c),))
+        yield Case("bias_gradient", (dy,), (make.poison(f),))
+
+
+def cross_entropy(make: Maker) -> Iterator[Case]:
+    for rows, classes in [(3, 10), (5, 1), (2, 19), (0, 4)]:
+        x, dy, weight = make.normal(rows, classes), make.normal(rows, classes), make.positive(classes)
+        probabilities = np.exp(x) / np.exp(x).sum(1, keepdims=True)
+        logp, scale = np.log(probabilities), make.rng.standard_normal(rows)
+        target, ignored = make.rng.integers(0, classes, rows), -100
+        target[:1] = ignored
+        losses, out = make.poison(rows, dtype=np.float64), make.poison(rows, classes)
+        yield Case("log_softmax", (x,), (out,))
+        yield Case("softmax", (x,), (out,))
+        yield Case("log_softmax_gradient", (logp, dy), (out,))
+        yield Case("softmax_gradient", (probabilities, dy), (out,))
+        for smoothing in (0.0, 0.1):
+            yield Case("loss", (logp, target, weight, ignored, smoothing), (losses,))
+            yield Case("loss_gradient", (logp, target, weight, ignored, smoothing, scale), (out,))
+
+
+def optimizer(make: Maker) -> Iterator[Case]:
+    for n in (0, 3, 21):
+        grad, param, buffer = make.normal(n), make.normal(n), make.normal(n)
+        yield Case("sgd", (grad, 0.1, 0.0, 0.0, False, 0.01, False, np.empty(0, make.dtype)), (param,))
+        for first, nesterov in [(True, False), (False, True), (False, False)]:
+            yield Case("sgd", (grad, 0.1, 0.9, 0.2 * (not nesterov), nesterov, 0.01, first), (buffer, param))
+        for step in (1, 7):
+            yield Case("adam", (grad, step, 0.1, 0.9, 0.999, 1e-8, 0.01), (buffer, make.positive(n), param))
+
+
 # One entry for each folder of scratchconv/kernels; test_kernels.py fails if one is missing.
 CASES: dict[str, Callable[[Maker], Iterator[Case]]] = {
     "avg_pool2d": avg_pool2d,
     "batch_norm": batch_norm,
     "conv2d": conv2d,
+    "cross_entropy": cross_entropy,
     "elementwise": elementwise,
+    "linear": linear,
     "matmul": matmul,
     "max_pool2d": max_pool2d,
+    "optimizer": optimizer,
     "reduction": reduction,
 }
