@@ -16,6 +16,7 @@ from scratchconv.kernels._jit import helper, parallel_kernel, prange
 from scratchconv.simd import fma, lanes_of, load, splat, store
 
 BLOCK = 65536  # bytes of x in a block
+CHAIN = 32  # wide rows added one after the other in a sum of gradients: long chains of float32 additions lose digits
 SAMPLE = 8  # one in SAMPLE rows of a block gives the value about which the block's moments are taken
 
 
@@ -258,22 +259,34 @@ def _wide_moments(x, rows, center, first, second):
 
 @helper
 def _wide_gradient_sums(x, rows, center, dy, first, second):
-    """first[w] = Σ dy and second[w] = Σ dy * (x - center)."""
+    """first[w] = Σ dy and second[w] = Σ dy * (x - center); sums of CHAIN rows, each begun at zero, are added up."""
     lanes, width = lanes_of(x), center.size
     zero = splat(x, 0)
+    first[:] = 0
+    second[:] = 0
     for w in range(0, width, 4 * lanes):
         c0, c1 = load(center, w), load(center, w + lanes)
         c2, c3 = load(center, w + 2 * lanes), load(center, w + 3 * lanes)
-        a0, a1, a2, a3, q0, q1, q2, q3 = zero, zero, zero, zero, zero, zero, zero, zero
-        for m in range(rows):
-            i = m * width + w
-            g0, g1 = load(dy, i), load(dy, i + lanes)
-            g2, g3 = load(dy, i + 2 * lanes), load(dy, i + 3 * lanes)
-            a0, a1, a2, a3 = a0 + g0, a1 + g1, a2 + g2, a3 + g3
-            q0, q1 = fma(g0, load(x, i) - c0, q0), fma(g1, load(x, i + lanes) - c1, q1)
-            q2, q3 = fma(g2, load(x, i + 2 * lanes) - c2, q2), fma(g3, load(x, i + 3 * lanes) - c3, q3)
-        _store_four(a0, a1, a2, a3, first, w)
-        _store_four(q0, q1, q2, q3, second, w)
+        for begin in range(0, rows, CHAIN):
+            a0, a1, a2, a3, q0, q1, q2, q3 = zero, zero, zero, zero, zero, zero, zero, zero
+            for m in range(begin, min(begin + CHAIN, rows)):
+                i = m * width + w
+                g0, g1 = load(dy, i), load(dy, i + lanes)
+                g2, g3 = load(dy, i + 2 * lanes), load(dy, i + 3 * lanes)
+                a0, a1, a2, a3 = a0 + g0, a1 + g1, a2 + g2, a3 + g3
+                q0, q1 = fma(g0, load(x, i) - c0, q0), fma(g1, load(x, i + lanes) - c1, q1)
+                q2, q3 = fma(g2, load(x, i + 2 * lanes) - c2, q2), fma(g3, load(x, i + 3 * lanes) - c3, q3)
+            _add_four(a0, a1, a2, a3, first, w)
+            _add_four(q0, q1, q2, q3, second, w)
+
+
+@helper
+def _add_four(a, b, c, d, out, w):
+    lanes = lanes_of(out)
+    store(out, w, load(out, w) + a)
+    store(out, w + lanes, load(out, w + lanes) + b)
+    store(out, w + 2 * lanes, load(out, w + 2 * lanes) + c)
+    store(out, w + 3 * lanes, load(out, w + 3 * lanes) + d)
 
 
 @helper
