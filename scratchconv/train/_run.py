@@ -90,7 +90,7 @@ class RunFolder:
         try:
             from scratchconv.train import _curves
         except ModuleNotFoundError as missing:
-            if missing.name != "matplotlib":
+            if (missing.name or "").split(".")[0] != "matplotlib":
                 raise
             return False
         figure = _curves.draw(self.metrics("step"), self.metrics("test"))

@@ -131,7 +131,7 @@ def avg_pool2d(make: Maker) -> Iterator[Case]:
 
 
 def batch_norm(make: Maker) -> Iterator[Case]:
-    for rows, columns in [(1, 3), (7, 5), (13, 17)]:
+    for rows, columns in [(1, 3), (7, 5), (13, 17), (130, 3), (9, 64)]:
         x, dy = make.normal(rows, columns), make.normal(rows, columns)
         a, b, c, d = (make.rng.standard_normal(columns) for _ in range(4))
         sums = make.poison(columns, dtype=np.float64), make.poison(columns, dtype=np.float64)

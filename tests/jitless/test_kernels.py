@@ -25,8 +25,10 @@ LIMITED = {("conv2d", "depthwise"): "depthwise"}
 
 # What decides where work is cut, made so small that tiny shapes are cut as well.
 SMALL_BLOCKS: dict[tuple[str, str], dict[str, Any]] = {
+    ("batch_norm", "vector"): {"BLOCK": 64, "SAMPLE": 1},
     ("conv2d", "depthwise"): {"simd.cache_bytes": lambda level: 256},
     ("conv2d", "direct"): {"simd.cache_bytes": lambda level: 256},
+    ("cross_entropy", "rows"): {"BLOCK": 8},
     ("elementwise", "vector"): {"SPAN": 8},
     ("matmul", "tiled"): {"SMALL": 20, "DEPTH": 2, "ROWS": 12, "PIECES": 64},
     ("reduction", "blocked"): {"CHUNK": 8, "COLUMNS": 4, "RUN": 3},
@@ -70,6 +72,24 @@ def test_equals_the_contract_where_work_is_cut(operation: str, algorithm: str, m
     for name, value in SMALL_BLOCKS[operation, algorithm].items():
         monkeypatch.setattr(f"scratchconv.kernels.{operation}.{algorithm}.{name}", value)
     test_equals_the_contract(operation, algorithm, np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_optimizers_update_a_table_of_parameters_as_one_by_one(dtype: type) -> None:
+    vector, make = module("optimizer", "vector"), Maker(dtype)
+    grads, states, others, params = ([make.positive(n) for n in (3, 21, 1)] for _ in range(4))
+    one_by_one = [[array.copy() for array in arrays] for arrays in (states, others, params)]
+
+    def table(*arrays: list[np.ndarray]) -> np.ndarray:
+        return np.array([[row[0].size, *(array.ctypes.data for array in row)] for row in zip(*arrays, strict=True)])
+
+    vector.sgd_all(params[0], table(grads, states, params), 0.1, 0.9, 0.0, True, 0.01, False)
+    vector.adam_all(params[0], table(grads, states, others, params), 2, 0.1, 0.9, 0.999, 1e-8, 0.01)
+    for grad, state, other, param in zip(grads, *one_by_one, strict=True):
+        vector.sgd(grad, 0.1, 0.9, 0.0, True, 0.01, False, state, param)
+        vector.adam(grad, 2, 0.1, 0.9, 0.999, 1e-8, 0.01, state, other, param)
+    for all_at_once, alone in zip((states, others, params), one_by_one, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(all_at_once, alone, strict=True))
 
 
 def test_covers_every_function_of_every_contract() -> None:

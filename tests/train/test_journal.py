@@ -56,6 +56,7 @@ def test_an_epoch_in_both_forms(journal: Journal, listener: Listener, tmp_path: 
 def test_an_interruption_tells_what_is_left(journal: Journal, listener: Listener, tmp_path: Path) -> None:
     journal.start_epoch(1)
     journal.interrupted()
+    journal.step(1, 4, 1.0)
     journal.end_epoch(sc.nn.Linear(2, 2), lr=1.0)
     journal.interrupted()
     assert listener.lines == [

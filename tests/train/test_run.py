@@ -54,7 +54,7 @@ def test_weights_come_back(run: RunFolder) -> None:
     model, other = sc.nn.Linear(3, 2), sc.nn.Linear(3, 2)
     run.save_model(model)
     run.load_model(other)
-    assert np.array_equal(model.weight.numpy(), other.weight.numpy())
+    assert np.array_equal(model.weight.detach().numpy(), other.weight.detach().numpy())
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -77,6 +77,7 @@ def test_says_what_is_missing(run: RunFolder, tmp_path: Path) -> None:
 
 def test_goes_without_curves_where_matplotlib_is_missing(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "scratchconv.train._curves", raising=False)
+    monkeypatch.delattr("scratchconv.train._curves", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert run.draw_curves() is False
