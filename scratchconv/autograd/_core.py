@@ -89,7 +89,7 @@ def record_in_place(x: TensorCore, op: Op, others: Sequence[Any], params: dict[s
         If ``x`` is, or shows, a leaf that requires a gradient; if it has several elements in one place; if its array
         is read-only.
     """
-    if any(stride == 0 and size > 1 for stride, size in zip(x.data.strides, x.data.shape, strict=True)):
+    if x.data.size and any(stride == 0 and size > 1 for stride, size in zip(x.data.strides, x.data.shape, strict=True)):
         raise RuntimeError(f"an expanded tensor (shape {x.data.shape}) cannot be changed in place; clone it first")
     if not x.data.flags.writeable:
         raise RuntimeError(f"a tensor (shape {x.data.shape}) on a read-only array cannot be changed; clone it first")

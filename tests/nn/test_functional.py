@@ -109,6 +109,14 @@ def test_nll_loss(reduction: str) -> None:
     both("nll_loss", log_p, target, reduction=reduction, ignore_index=2)
 
 
+def test_unknown_reductions_are_refused() -> None:
+    for loss in (functional.nll_loss, functional.cross_entropy):
+        with pytest.raises(ValueError, match="'median'"):
+            loss(Tensor(draw(5, 3)), Tensor(np.zeros(5, np.int64)), reduction="median")
+    with pytest.raises(ValueError, match="median"):
+        theirs.nll_loss(torch.ones(5, 3), torch.zeros(5, dtype=torch.int64), reduction="median")
+
+
 def test_nll_loss_with_weights_is_a_weighted_mean() -> None:
     log_p, target, weight = draw(5, 3), np.array([0, 2, 2, 1, 0]), np.array([1.0, 2.0, 0.5])
     ours = functional.nll_loss(Tensor(log_p), Tensor(target), Tensor(weight))

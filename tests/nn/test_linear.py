@@ -23,6 +23,13 @@ def test_hand_computed() -> None:
     assert y.tolist() == [[9, 19, 29]]
 
 
+@pytest.mark.parametrize("sizes", [(0, 3), (3, 0)])
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")  # PyTorch says so
+def test_no_features_at_all(sizes: tuple) -> None:
+    x = np.ones((2, sizes[0]))
+    assert_layer_equals(nn.Linear(*sizes), torch.nn.Linear(*sizes), x)
+
+
 def test_refuses_another_width() -> None:
     with pytest.raises(RuntimeError, match=r"\(4, 6\)"):
         nn.Linear(7, 5)(Tensor(np.zeros((4, 6), np.float32)))

@@ -188,6 +188,13 @@ def test_refuses_what_torch_refuses(lib: str) -> None:
         optimizer.add_param_group({"params": [p]})
 
 
+def test_an_update_rule_must_be_written() -> None:
+    p = Parameter(np.ones(2))
+    p.grad = Tensor(np.ones(2))
+    with pytest.raises(NotImplementedError, match="Optimizer"):
+        optim.Optimizer([p], {}).step()
+
+
 def test_repr_lists_the_groups() -> None:
     assert repr(optim.Adam(parameters()[0], lr=0.5)) == (
         "Adam (\nParameter Group 0\n    betas: (0.9, 0.999)\n    eps: 1e-08\n    lr: 0.5\n    weight_decay: 0.0\n)"
