@@ -17,6 +17,7 @@ from scratchconv.kernels.conv2d._plan import Limits, choose_tile, cut, forward_d
 
 CHUNKS = 16  # partial sums of dw
 SCRATCH = 32 << 20  # bytes that all partial sums may take together; at least two are kept
+LONG = 4096  # pixels of an image that bias_grad sums in registers
 
 
 @helper
@@ -152,7 +153,7 @@ def _sum_image(shape, single, x, at, pixels, pitch, steps, n, row):
 
 @helper
 def _sum_images(shape, single, x, first, last, steps, totals, chunk):
-    """totals[chunk] = Σ of the images first..last-1: an image in registers of x's dtype, images in float64."""
+    """totals[chunk] = Σ of the images first..last-1: an image (or row) in registers of x's dtype, these in float64."""
     pixels, filters = x.shape[1], x.shape[2]
     row = np.empty(shape.width, x.dtype)
     for f in range(filters):
@@ -181,5 +182,8 @@ def bias_grad(dy, db):
     totals = np.empty((CHUNKS, dy.shape[3]))
     steps = np.arange(shape.rows) * dy.shape[3]
     single = simd.TileShape(1, shape.vecs, dy.dtype)
-    _sum_columns(shape, single, dy.reshape(dy.shape[0], dy.shape[1] * dy.shape[2], dy.shape[3]), steps, totals)
+    batch, rows, columns, filters = dy.shape
+    # A long sum in registers loses digits: large images are taken row by row.
+    stretches = (batch, rows * columns) if rows * columns <= LONG else (batch * rows, columns)
+    _sum_columns(shape, single, dy.reshape(*stretches, filters), steps, totals)
     merge(totals, db)

@@ -1,0 +1,75 @@
+"""How the sums of the weight and bias gradients are cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scratchconv import simd
+from scratchconv.kernels.conv2d import _weight_grad, direct, naive
+from tests.kernels.conv2d.problem import Problem, assert_close, random_problem, run
+from tests.strategies import ConvGeometry
+
+G = ConvGeometry(7, (9, 8), 5, (3, 3), 10, padding=(1, 1))
+
+
+def test_chunks_are_merged_in_float64_and_in_order() -> None:
+    eps = np.finfo(np.float32).eps
+    totals = np.array([[1, 5], [eps / 4, -1], [eps / 4, 2], [eps / 4, 2], [eps / 4, 0]], np.float32)
+    out = np.full(2, np.nan, np.float32)
+    _weight_grad.merge(totals, out)
+    np.testing.assert_array_equal(out, np.array([1 + eps, 8], np.float32))  # in float32 the small ones would be lost
+
+
+@pytest.mark.parametrize("scratch", [1, 4 * 5 * 9 * 10 * 4])
+def test_scratch_is_bounded_by_fewer_chunks(scratch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few or many partial sums: the same gradient, and for wide layers no more memory than said."""
+    chunks: list[int] = []
+    original = _weight_grad._run
+
+    def spy(*arguments: object) -> None:
+        chunks.append(len(arguments[-1]))  # type: ignore[arg-type]
+        original(*arguments)
+
+    monkeypatch.setattr(_weight_grad, "_run", spy)
+    monkeypatch.setattr(_weight_grad, "SCRATCH", scratch)
+    problem = random_problem(G).astype(np.float32)
+    wanted, sizes = (run(naive, "weight_grad", p) for p in (problem, problem.map(np.abs)))
+    assert_close(run(direct, "weight_grad", problem), wanted, sizes)
+    assert chunks == [2 if scratch == 1 else 4]
+
+
+def test_work_items_stay_in_the_first_level_cache() -> None:
+    for pixel_bytes in (4, 64, 4096):
+        limits = _weight_grad._limits(pixel_bytes)
+        touched = limits.pixels * (64 + min(64, pixel_bytes))  # a line of dy and the touched part of a pixel of x
+        assert simd.cache_bytes(1) // 4 < touched <= simd.cache_bytes(1) // 2
+
+
+def test_a_long_sum_keeps_its_digits() -> None:
+    """4e5 equal terms: one chain of float32 additions would lose four of seven digits."""
+    shape = (2, 447, 447, 1)
+    problem = Problem(
+        np.full(shape, 0.1, np.float32),
+        np.zeros((1, 1, 1, 1), np.float32),
+        np.zeros(1, np.float32),
+        np.full(shape, 0.3, np.float32),
+        ((1, 1), (0, 0), (1, 1), 1),
+    )
+    count, eps = np.prod(shape), np.finfo(np.float32).eps
+    x, dy = np.float64(np.float32(0.1)), np.float64(np.float32(0.3))
+    chain = np.full(count, np.float32(0.3)).cumsum(dtype=np.float32)[-1]
+    assert abs(chain / (count * dy) - 1) > 1000 * eps  # the mistake this test looks for
+    # Equal terms are the worst case, all roundings of a stretch of the sum pointing one way: relative to the result,
+    # half an epsilon a term at most. A work item adds some hundred terms, a sum of dy some dozen.
+    np.testing.assert_allclose(run(direct, "weight_grad", problem).ravel(), count * x * dy, rtol=50 * eps)
+    np.testing.assert_allclose(run(direct, "bias_grad", problem), count * dy, rtol=50 * eps)
+
+
+@pytest.mark.parametrize("filters", [1, 7, 30])
+@pytest.mark.parametrize("pixels", [(1, 1), (1, 5), (6, 7)])
+def test_bias_gradient_of_any_number_of_pixels(pixels: tuple[int, int], filters: int) -> None:
+    """Fewer pixels than a tile has rows, a multiple of them, and some left over."""
+    problem = random_problem(ConvGeometry(3, pixels, 2, (1, 1), filters)).astype(np.float32)
+    wanted, sizes = (run(naive, "bias_grad", p) for p in (problem, problem.map(np.abs)))
+    assert_close(run(direct, "bias_grad", problem), wanted, sizes)
