@@ -39,17 +39,17 @@ def _compile(function: Callable[..., Any], **flags: Any) -> Any:
 
 def helper(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels call."""
-    return _compile(function)
+    return _compile(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a serial kernel that ops call."""
-    return _compile(function)
+    return _compile(function, no_cfunc_wrapper=True)
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel whose ``prange`` runs on the threads of ``scratchconv.set_num_threads``."""
-    compiled = _compile(function, parallel=True)
+    compiled = _compile(function, parallel=True, no_cfunc_wrapper=True)
     if config.DISABLE_JIT:
         return compiled
 

@@ -14,10 +14,13 @@ Tile
     ``spread(shape, w, wi)``, ``row_offsets(shape, table, i)``, ``tile_load``, ``tile_store`` and their ``_partial``
     forms, ``outer_fma`` (numbers times vectors), ``outer_fma_row`` (one broadcast feeds several taps), ``lane_fma``
     (vectors times vectors), ``column_sums``; ``+ - *`` between tiles.
+Memory
+    ``memory_at(x, address, size)``, an array of the dtype of array x at an address.
 CPU
     ``lanes(dtype)``, ``vector_bytes()``, ``vector_registers()``, ``cache_bytes(level)``.
 """
 
+from scratchconv.simd._address import memory_at
 from scratchconv.simd._cpu import cache_bytes, lanes, vector_bytes, vector_registers
 from scratchconv.simd._tile import (
     column_sums,
@@ -63,6 +66,7 @@ __all__ = [
     "load",
     "load_partial",
     "maximum",
+    "memory_at",
     "minimum",
     "opaque",
     "outer_fma",

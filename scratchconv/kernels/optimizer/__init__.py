@@ -1,0 +1,1 @@
+"""Updates of parameters by their gradients. See README.md."""

@@ -1,0 +1,147 @@
+"""Optimizer updates of many parameters at once, in place; the formulas are in kernels/optimizer/README.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from scratchconv.kernels.optimizer import vector
+from scratchconv.ops._memory import empty_like
+from scratchconv.ops._op import Array
+
+
+def sgd(
+    params: Sequence[Array],
+    grads: Sequence[Array],
+    momenta: Sequence[Array],
+    *,
+    lr: float,
+    momentum: float = 0.0,
+    dampening: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    first: bool = False,
+) -> None:
+    """Update ``params`` and ``momenta`` in place by stochastic gradient descent, as torch.optim.SGD does.
+
+    Parameters
+    ----------
+    params, grads
+        Arrays of equal shapes and dtypes, pair by pair; float32 and float64 may be mixed between pairs.
+    momenta
+        One array for each parameter, or none if ``momentum`` is 0.
+    first
+        Whether this is the first step: the momenta are then set to the gradients.
+
+    Raises
+    ------
+    RuntimeError
+        If the arrays of a parameter differ in number, shape or dtype.
+    """
+    states = [momenta] if momentum else []
+    for batch in _batches(params, grads, states, ("momentum",)):
+        rows = batch.table(columns=4)
+        vector.sgd_all(
+            batch.like, rows, float(lr), float(momentum), float(dampening), nesterov, float(weight_decay), first
+        )
+        batch.write_back()
+
+
+def adam(
+    params: Sequence[Array],
+    grads: Sequence[Array],
+    exp_avgs: Sequence[Array],
+    exp_avg_sqs: Sequence[Array],
+    *,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float = 0.0,
+) -> None:
+    """Update ``params`` and both running means in place by Adam, as torch.optim.Adam does.
+
+    Parameters
+    ----------
+    params, grads, exp_avgs, exp_avg_sqs
+        Arrays of equal shapes and dtypes for each parameter; float32 and float64 may be mixed between parameters.
+    step
+        Which step this is, counted from 1.
+
+    Raises
+    ------
+    RuntimeError
+        If the arrays of a parameter differ in number, shape or dtype.
+    """
+    for batch in _batches(params, grads, [exp_avgs, exp_avg_sqs], ("exp_avg", "exp_avg_sq")):
+        rows = batch.table(columns=5)
+        numbers = (float(lr), float(beta1), float(beta2), float(eps), float(weight_decay))
+        vector.adam_all(batch.like, rows, int(step), *numbers)
+        batch.write_back()
+
+
+class _Batch(NamedTuple):
+    """The parameters of one dtype: for each the arrays (gradient, states, parameter) in one dense memory order."""
+
+    like: Array
+    rows: list[list[Array]]
+    copies: list[tuple[Array, Array]]
+
+    def table(self, columns: int) -> Array:
+        """Return (size, addresses) rows for the kernel; a missing state has address 0."""
+        lines = []
+        for row in self.rows:
+            grad, *states, param = (vector.address(array.ravel(order="K")) for array in row)
+            missing = [0] * (columns - 1 - len(row))
+            lines.append([row[-1].size, grad, *states, *missing, param])
+        return np.array(lines, np.int64)
+
+    def write_back(self) -> None:
+        """Copy results to arrays that had no dense memory, or another order than their parameter."""
+        for target, copy in self.copies:
+            target[...] = copy
+
+
+def _batches(
+    params: Sequence[Array], grads: Sequence[Array], states: Sequence[Sequence[Array]], names: tuple[str, ...]
+) -> list[_Batch]:
+    """Check all arrays and sort them by dtype."""
+    lengths = [len(params), len(grads), *map(len, states)]
+    if len(set(lengths)) != 1:
+        needed = ("parameters", "gradients", *names[: len(states)])
+        raise RuntimeError(f"every parameter needs its own arrays, got {dict(zip(needed, lengths, strict=True))}")
+    batches: dict[np.dtype[np.generic], _Batch] = {}
+    for param, grad, *own in zip(params, grads, *states, strict=True):
+        for name, other in zip(("gradient", *names), (grad, *own), strict=False):
+            if other.shape != param.shape or other.dtype != param.dtype:
+                raise RuntimeError(
+                    f"the {name} of a parameter {param.dtype} {param.shape} must be alike, got {other.dtype} {other.shape}"
+                )
+        if param.dtype not in (np.float32, np.float64):
+            raise RuntimeError(f"parameters must be float32 or float64, got {param.dtype} {param.shape}")
+        if param.size:
+            batch = batches.setdefault(param.dtype, _Batch(np.empty(0, param.dtype), [], []))
+            _add_row(batch, param, grad, own)
+    return list(batches.values())
+
+
+def _add_row(batch: _Batch, param: Array, grad: Array, states: Sequence[Array]) -> None:
+    """Append the arrays of one parameter, copies where one does not lie in memory as the parameter (densely) does."""
+    model = param if param.flags.c_contiguous else empty_like(param)
+    row = [grad if grad.strides == model.strides else _copy(grad, model)]
+    for target in (*states, param):
+        if target.strides == model.strides:
+            row.append(target)
+        else:
+            row.append(_copy(target, model))
+            batch.copies.append((target, row[-1]))
+    batch.rows.append(row)
+
+
+def _copy(x: Array, model: Array) -> Array:
+    copy = empty_like(model)
+    copy[...] = x
+    return copy
