@@ -119,5 +119,5 @@ def test_first_step_comes_soon_once_kernels_are_compiled(trained: tuple[Path, st
         first = json.loads((tmp_path / name / "metrics.jsonl").read_text().splitlines()[0])
         return float(first["time"]) - start
 
-    # The best of a few: other processes on the machine only ever add time.
-    assert min(seconds(name) for name in ("a", "b", "c")) < 1.5
+    # Once in a few times: other processes on the machine only ever add time.
+    assert any(seconds(name) < 1.5 for name in "abcde")

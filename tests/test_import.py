@@ -37,8 +37,8 @@ def test_takes_less_than_a_second_warm() -> None:
         python("import scratchconv")
         return time.perf_counter() - start
 
-    # The best of a few: other processes on the machine only ever add time.
-    assert min(seconds() for _ in range(5)) < 1.0
+    # Once in a few times: other processes on the machine only ever add time.
+    assert any(seconds() < 1.0 for _ in range(8))
 
 
 def test_names_of_the_readme_exist() -> None:

@@ -36,12 +36,13 @@ def fit(config: TrainConfig, reporter: Reporter | None = None) -> Result:
     ------
     FileExistsError
         If the run folder already holds something.
+    ValueError
+        If this machine does not have that many threads.
     """
     reporter = reporter or Reporter()
     run = RunFolder(config.folder())
     run.refuse_if_used()  # before any data are downloaded
-    if config.threads is not None:
-        sc.set_num_threads(config.threads)
+    _set_threads(config.threads)
     sc.manual_seed(config.seed)
     model = _task.model(config)
     training, testing = _task.train_loader(config), _task.test_loader(config, config.data_root)
@@ -81,3 +82,12 @@ def train_epoch(
         loss.backward()
         optimizer.step()
         after_step(iteration, len(labels), loss.item())
+
+
+def _set_threads(count: int | None) -> None:
+    """Set the number of threads, if one is asked for."""
+    if count is not None:
+        try:
+            sc.set_num_threads(count)
+        except RuntimeError as error:
+            raise ValueError(str(error)) from error
