@@ -22,11 +22,8 @@ CPU
 
 from scratchconv.simd._address import memory_at
 from scratchconv.simd._cpu import cache_bytes, lanes, vector_bytes, vector_registers
+from scratchconv.simd._product import column_sums, lane_fma, outer_fma, outer_fma_row
 from scratchconv.simd._tile import (
-    column_sums,
-    lane_fma,
-    outer_fma,
-    outer_fma_row,
     row_offsets,
     spread,
     tile_load,

@@ -1,0 +1,162 @@
+"""Arithmetic on register tiles: the outer-product accumulate from which every convolution is made.
+
+As in ``_tile``, row r of an operand lies at ``base + offsets[r]``.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from scratchconv.simd import _codegen as code
+from scratchconv.simd._tile import addresses, offset_values, pack, row_vectors, vectors_of
+from scratchconv.simd._types import TileShape, TileShapeType, TileType
+from scratchconv.simd._vector import _operator, flat
+
+
+def outer_fma(acc: Any, x: Any, base: int, offsets: tuple[int, ...], w: Any, wi: int) -> Any:
+    """``acc[r, v] += x[base + offsets[r]] * w[wi + v * lanes :]``: numbers of x times vectors of w.
+
+    One broadcast load a row and one load a vector feed ``rows * vecs`` fused multiply-adds.
+    """
+    _, vecs, lanes = acc.shape
+    numbers = np.array([flat(x)[base + offset] for offset in offsets], acc.dtype)
+    vectors = flat(w)[wi : wi + vecs * lanes].reshape(vecs, lanes)
+    return _fma(acc, numbers[:, None, None], vectors[None])
+
+
+def outer_fma_row(shape: TileShape, acc: Any, x: Any, xi: int, step: int, w: Any, wi: int, w_step: int) -> Any:
+    """One kernel row: ``acc[r, 0] += sum_k x[xi + (r + k) * step] * w[wi + k * w_step :]``, k < ``shape.taps``.
+
+    The rows are neighbouring pixels, so each number of x is broadcast once and feeds up to ``taps`` of them. ``vecs``
+    must be 1: the form for layers with few filters, where plain :func:`outer_fma` is bound by its broadcasts.
+    """
+    for k in range(shape.taps):
+        offsets = tuple((r + k) * step for r in range(shape.rows))
+        acc = outer_fma(acc, x, xi, offsets, w, wi + k * w_step)
+    return acc
+
+
+def lane_fma(acc: Any, x: Any, base: int, offsets: tuple[int, ...], w: Any, wi: int) -> Any:
+    """``acc[r, v] += x[base + offsets[r] + v * lanes :] * w[wi + v * lanes :]``: lane by lane (depthwise)."""
+    _, vecs, lanes = acc.shape
+    xs = np.stack([flat(x)[base + offset :][: vecs * lanes] for offset in offsets]).reshape(acc.shape)
+    return _fma(acc, xs, flat(w)[wi : wi + vecs * lanes].reshape(1, vecs, lanes))
+
+
+def _fma(acc: Any, a: Any, b: Any) -> Any:
+    wide = np.longdouble if acc.dtype == np.float64 else np.float64
+    return (a.astype(wide) * b + acc).astype(acc.dtype)
+
+
+def column_sums(acc: Any) -> Any:
+    """Sum over rows, pairwise in a fixed tree; a tile of one row."""
+    rows = list(acc)
+    while len(rows) > 1:
+        pairs = [rows[i] + rows[i + 1] for i in range(0, len(rows) - 1, 2)]
+        rows = pairs + rows[len(pairs) * 2 :]
+    return rows[0][None]
+
+
+# ---------------------------------------------------------------- compiled forms
+
+
+def _product_type(acc: Any, x: Any, base: Any, offsets: Any, w: Any, wi: Any) -> Any:
+    fits = isinstance(acc, TileType) and addresses(acc, x, base, offsets, wi) and code.is_array(w)
+    return acc if fits and w.dtype == acc.dtype else None
+
+
+@code.primitive(outer_fma, _product_type)
+def _(
+    builder: ir.IRBuilder, context: Any, sig: Any, acc: Any, x: Any, base: Any, offsets: Any, w: Any, wi: Any
+) -> ir.Value:
+    tile = sig.return_type
+    first = code.element(builder, context, sig.args[1], x, base)
+    weights = row_vectors(builder, tile, code.element(builder, context, sig.args[4], w, wi))
+    sums = vectors_of(builder, acc, tile)
+    for r, offset in enumerate(offset_values(builder, sig.args[3], offsets)):
+        number = code.splat(builder, code.load_scalar(builder, first, offset), tile.lanes)
+        for v, weight in enumerate(weights):
+            i = r * tile.vecs + v
+            sums[i] = code.fma(builder, tile.vector, number, weight, sums[i])
+    return pack(builder, context, tile, sums)
+
+
+@code.primitive(lane_fma, _product_type)
+def _(
+    builder: ir.IRBuilder, context: Any, sig: Any, acc: Any, x: Any, base: Any, offsets: Any, w: Any, wi: Any
+) -> ir.Value:
+    tile = sig.return_type
+    first = code.element(builder, context, sig.args[1], x, base)
+    weights = row_vectors(builder, tile, code.element(builder, context, sig.args[4], w, wi))
+    sums = vectors_of(builder, acc, tile)
+    for r, offset in enumerate(offset_values(builder, sig.args[3], offsets)):
+        row = row_vectors(builder, tile, builder.gep(first, [offset]))
+        for v, weight in enumerate(weights):
+            i = r * tile.vecs + v
+            sums[i] = code.fma(builder, tile.vector, row[v], weight, sums[i])
+    return pack(builder, context, tile, sums)
+
+
+def _kernel_row_type(shape: Any, acc: Any, x: Any, xi: Any, step: Any, w: Any, wi: Any, w_step: Any) -> Any:
+    fits = isinstance(shape, TileShapeType) and shape.vecs == 1 and shape.tile == acc
+    return acc if fits and code.is_array(x) and code.is_array(w) and code.are_integers(xi, step, wi, w_step) else None
+
+
+@code.primitive(outer_fma_row, _kernel_row_type)
+def _(
+    builder: ir.IRBuilder, context: Any, sig: Any, shape: Any, acc: Any, x: Any, xi: Any, step: Any, *kernel: Any
+) -> Any:
+    w, wi, w_step = kernel
+    tile, taps = sig.return_type, sig.args[0].taps
+    first = code.element(builder, context, sig.args[2], x, xi)
+    taps_start = code.element(builder, context, sig.args[5], w, wi)
+    step, w_step = code.as_index(builder, step), code.as_index(builder, w_step)
+    weights = [
+        code.load_vector(builder, tile.vector, builder.gep(taps_start, [builder.mul(w_step, code.index(k))]))
+        for k in range(taps)
+    ]
+    sums = vectors_of(builder, acc, tile)
+    for pixel in range(tile.rows + taps - 1):
+        at = builder.mul(step, code.index(pixel))
+        number = code.splat(builder, code.load_scalar(builder, first, at), tile.lanes)
+        for k in range(max(0, pixel - tile.rows + 1), min(taps, pixel + 1)):
+            sums[pixel - k] = code.fma(builder, tile.vector, number, weights[k], sums[pixel - k])
+    return pack(builder, context, tile, sums)
+
+
+def _one_row(acc: Any) -> Any:
+    return TileType(acc.dtype, 1, acc.vecs) if isinstance(acc, TileType) else None
+
+
+@code.primitive(column_sums, _one_row)
+def _(builder: ir.IRBuilder, context: Any, sig: Any, acc: ir.Value) -> ir.Value:
+    tile = sig.args[0]
+    vectors = vectors_of(builder, acc, tile)
+    rows = [vectors[r * tile.vecs : (r + 1) * tile.vecs] for r in range(tile.rows)]
+    while len(rows) > 1:
+        pairs = [
+            [builder.fadd(a, b) for a, b in zip(rows[i], rows[i + 1], strict=True)] for i in range(0, len(rows) - 1, 2)
+        ]
+        rows = pairs + rows[len(pairs) * 2 :]
+    return pack(builder, context, sig.return_type, rows[0])
+
+
+def _elementwise(name: str) -> Any:
+    """Two tiles of the same shape, vector by vector."""
+
+    def generate(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
+        tile: ir.Value = ir.Constant(a.type, ir.Undefined)
+        for i in range(a.type.count):
+            value = getattr(builder, name)(builder.extract_value(a, i), builder.extract_value(b, i))
+            tile = builder.insert_value(tile, value, i)
+        return tile
+
+    return generate
+
+
+for _symbol, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
+    _operator(_symbol, TileType, lambda kind: kind, _elementwise(_name))
