@@ -71,28 +71,42 @@ class Limit:
 
     @property
     def max_factor(self) -> float:
-        """Factor for the largest error: twice as wide, because a maximum scatters more than a mean."""
-        return 2 * self.factor
+        """Factor for the largest error: three times as wide, because a maximum scatters more than a mean."""
+        return 3 * self.factor
 
 
 _SUMS = "the order of summation differs from PyTorch's; both are blocked sums of the same terms"
-_ROUNDED = "one correctly rounded operation"
 
 LIMITS: dict[str, Limit] = {
-    "conv2d": Limit(2.0, _SUMS),
-    "linear": Limit(2.0, _SUMS),
+    "conv2d": Limit(2.5, _SUMS),
+    "linear": Limit(2.5, _SUMS),
     "matmul": Limit(2.0, _SUMS),
     "max_pool2d": Limit(1.5, "selects values; the gradient adds at most a few of them"),
-    "avg_pool2d": Limit(2.0, "short sums, then one division"),
-    "batch_norm": Limit(
-        2.0, "statistics in float64 are at least as good as PyTorch's; the normalisation rounds 3 times"
-    ),
+    "avg_pool2d": Limit(2.5, "short sums, then one division or a product with its rounded reciprocal"),
+    "batch_norm": Limit(2.5, "statistics are merged in float64; the normalisation rounds once more than PyTorch's"),
     "cross_entropy": Limit(3.0, "exp and log differ by an ulp; the mean over a batch is a short sum"),
     "relu": Limit(1.0, "exact"),
-    "elementwise": Limit(1.2, _ROUNDED),
+    "elementwise": Limit(1.2, "one correctly rounded operation"),
     "broadcast": Limit(2.0, _SUMS),
     "exp, log, sqrt": Limit(2.0, "the vector and the scalar mathematics libraries are within one or two ulp each"),
     "reductions": Limit(2.0, _SUMS),
     "SGD": Limit(2.0, "the same recurrence; fused multiply-adds round less often"),
     "Adam": Limit(2.0, "the same recurrence; bias corrections are computed in float64 by both"),
 }
+
+_SERIAL = (
+    "PyTorch's float64 variance is one serial sum, wrong by some ten roundings, where its float32 variance sums in "
+    "float64: that error counts as ours"
+)
+
+# In float64 the ratio also holds the error of the truth; where that is more than the float32 error suggests:
+LIMITS_FLOAT64: dict[str, Limit] = LIMITS | {
+    "cross_entropy": Limit(4.0, "both round a loss of a few ulp, and the difference is compared with one of them"),
+    "batch_norm": Limit(12.0, _SERIAL),
+    "reductions": Limit(20.0, _SERIAL),
+}
+
+
+def limit(op: str, dtype: str) -> Limit:
+    """Look up what ``op`` is allowed in ``dtype``."""
+    return (LIMITS_FLOAT64 if dtype == "float64" else LIMITS)[op]

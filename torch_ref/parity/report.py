@@ -16,7 +16,7 @@ from rich.table import Table
 import scratchconv
 from torch_ref.parity.case import Array, Case
 from torch_ref.parity.evaluate import run_case
-from torch_ref.parity.measure import LIMITS, Error, Limit, error, pooled, ratio
+from torch_ref.parity.measure import LIMITS, Error, Limit, error, limit, pooled, ratio
 
 DTYPES: dict[str, type[np.floating[Any]]] = {"float32": np.float32, "float64": np.float64}
 WIDTH = 180  # columns of the table, at most
@@ -93,7 +93,7 @@ def _line(case: Case, dtype: str, direction: str, ours: Error, theirs32: Error) 
     scale = _EPS64_OVER_EPS32 if dtype == "float64" else 1.0
     theirs = Error(theirs32.rms * scale, theirs32.max * scale)
     quotient = ratio(ours, theirs, DTYPES[dtype])
-    return Line(case.op, case.geometry, dtype, direction, ours, theirs, quotient, LIMITS[case.op])
+    return Line(case.op, case.geometry, dtype, direction, ours, theirs, quotient, limit(case.op, dtype))
 
 
 @dataclass(frozen=True)

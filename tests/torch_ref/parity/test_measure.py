@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from torch_ref.parity.cases import CASES
-from torch_ref.parity.measure import LIMITS, Error, error, floor, pooled, ratio
+from torch_ref.parity.measure import LIMITS, LIMITS_FLOAT64, Error, error, floor, limit, pooled, ratio
 
 
 def test_by_hand() -> None:
@@ -61,4 +61,6 @@ def test_nobody_is_asked_for_less_than_correct_rounding() -> None:
 
 def test_every_case_has_a_limit_and_every_limit_a_case_and_a_reason() -> None:
     assert {case.op for case in CASES} == LIMITS.keys()
-    assert all(limit.reason and 1 <= limit.factor <= 3 for limit in LIMITS.values())
+    assert all(entry.reason and 1 <= entry.factor <= 3 for entry in LIMITS.values())
+    assert LIMITS_FLOAT64.keys() == LIMITS.keys()
+    assert all(limit(op, "float64").factor >= limit(op, "float32").factor for op in LIMITS)
