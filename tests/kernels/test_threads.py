@@ -154,6 +154,7 @@ def run_all(problem: Problem) -> list[bytes]:
     return results
 
 
+@compiled_only
 def test_two_python_threads_at_once_get_their_own_results() -> None:
     wanted = [run_all(problem) for problem in PROBLEMS]
     wrong: list[int] = []
@@ -178,6 +179,7 @@ def _child(wanted: list[bytes]) -> None:
     os._exit(0 if run_all(PROBLEMS[0]) == wanted else 1)
 
 
+@compiled_only
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system")
 @pytest.mark.skipif(not has_tbb(), reason="only TBB survives a fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python's, about any process with threads
