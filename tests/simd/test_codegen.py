@@ -13,7 +13,7 @@ from numba.core.errors import TypingError
 from scratchconv import simd
 from scratchconv.simd import _codegen as code
 from scratchconv.simd import _cpu
-from tests.simd.test_tile import one_product
+from tests.simd.test_product import one_product
 
 pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="about compiled code")
 
