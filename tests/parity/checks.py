@@ -78,7 +78,7 @@ def sum_of_terms(truth: Named, fn: Expression, inputs: Named, outputs: tuple[str
     frozen = frozenset(inputs) - {name.removeprefix("d") for name in truth}
     absolute = {name: np.abs(array) for name, array in inputs.items()}
     sizes = run(torch, fn, absolute, frozen=frozen, outputs=outputs, cotangent=_absolute).by_direction()
-    return {name: np.maximum(sizes[name], np.abs(value)) for name, value in truth.items()}
+    return {name: np.maximum(np.abs(sizes[name]), np.abs(value)) for name, value in truth.items()}
 
 
 def largest_element(truth: Named, fn: Expression, inputs: Named, outputs: tuple[str, ...]) -> Named:

@@ -43,6 +43,11 @@ def theirs(network: str) -> Trajectory:
 
 
 @pytest.fixture(scope="module")
+def theirs_channels_last(network: str) -> Trajectory:
+    return train(torch, network, batches(network, seed=1), channels_last=True)
+
+
+@pytest.fixture(scope="module")
 def ours(network: str) -> Trajectory:
     return train(sc, network, batches(network, seed=1))
 
@@ -55,28 +60,35 @@ def test_float64_trajectory(network: str, truth: Trajectory) -> None:
     mine = train(sc, network, batches(network, seed=1), dtype=np.float64)
     # Rounding of 1e-16 grows through Adam's division where a gradient is small; ten steps leave it near 1e-12.
     np.testing.assert_allclose(mine.losses, truth.losses, rtol=1e-9)
-    wrong = {k: e for k, e in relative(mine.state, truth.state).items() if e > 1e-8}
-    assert not wrong
+    errors = relative(mine.state, truth.state)
+    assert not {name: e for name, e in errors.items() if e > (1e-6 if moved_by_rounding(name) else 1e-8)}
     for step in range(STEPS):
         errors = relative(mine.steps[step].gradients, truth.steps[step].gradients)
         assert max(significant(errors, truth, step).values()) < 1e-8, f"step {step + 1}"
 
 
-def test_float32_losses(truth: Trajectory, theirs: Trajectory, ours: Trajectory) -> None:
-    reference = np.abs(np.subtract(theirs.losses, truth.losses)) / truth.losses
-    errors = np.abs(np.subtract(ours.losses, truth.losses)) / truth.losses
-    assert errors[0] < 1e-6  # no update yet: a few roundings of a loss near 2.3
-    assert np.all(errors < np.maximum(10 * reference.max(), 1e-3))  # one flipped tie is worth up to 1e-3
+def test_float32_losses(
+    truth: Trajectory, theirs: Trajectory, theirs_channels_last: Trajectory, ours: Trajectory
+) -> None:
+    def errors(trajectory: Trajectory) -> Array:
+        return np.abs(np.subtract(trajectory.losses, truth.losses)) / truth.losses
+
+    assert errors(ours)[0] < 1e-6  # no update yet: a few roundings of a loss near 2.3
+    # PyTorch's own two memory formats drift apart as well; how far either has come at a step says what chance can do.
+    drift = np.maximum.accumulate(np.maximum(errors(theirs), errors(theirs_channels_last)))
+    assert np.all(errors(ours) < np.maximum(5 * drift, 1e-3))  # 1e-3: what one flipped tie is worth
 
 
-def test_float32_weights(truth: Trajectory, theirs: Trajectory, ours: Trajectory) -> None:
-    def distance(state: dict[str, Array]) -> float:
+def test_float32_weights(
+    truth: Trajectory, theirs: Trajectory, theirs_channels_last: Trajectory, ours: Trajectory
+) -> None:
+    def distance(trajectory: Trajectory) -> float:
         """Relative RMS over all parameters and buffers together."""
         names = [name for name in truth.state if not name.endswith("num_batches_tracked")]
-        difference = sum(np.sum((state[n].astype(np.float64) - truth.state[n]) ** 2) for n in names)
+        difference = sum(np.sum((trajectory.state[n].astype(np.float64) - truth.state[n]) ** 2) for n in names)
         return float(np.sqrt(difference / sum(np.sum(truth.state[n] ** 2) for n in names)))
 
-    assert distance(ours.state) < max(5 * distance(theirs.state), 1e-3)  # 1e-3: a flipped tie, as for the losses
+    assert distance(ours) < max(3 * distance(theirs), 3 * distance(theirs_channels_last), 1e-3)
     tracked = [name for name in truth.state if name.endswith("num_batches_tracked")]
     assert tracked and all(ours.state[name] == STEPS for name in tracked)
 
@@ -88,6 +100,14 @@ def test_first_gradients_layer_by_layer(truth: Trajectory, theirs: Trajectory, o
     # and PyTorch may happen to have less.
     wrong = {name: (e, reference[name]) for name, e in mine.items() if e > max(3 * reference[name], 1e-5)}
     assert not wrong
+
+
+def moved_by_rounding(name: str) -> bool:
+    """Whether chance moves it: a bias that batch normalisation subtracts again, or a mean that holds such a bias.
+
+    Its gradient is zero but for rounding near 1e-14, of which Adam, dividing by 1e-8, makes steps of 1e-9.
+    """
+    return name.endswith((".0.bias", "running_mean"))
 
 
 def significant(errors: dict[str, float], truth: Trajectory, step: int) -> dict[str, float]:

@@ -67,9 +67,19 @@ def model_of(lib: ModuleType, name: str, seed: int, dtype: type) -> Any:
     return ours
 
 
-def train(lib: ModuleType, name: str, data: Sequence[Batch], *, dtype: type = np.float32, seed: int = 0) -> Trajectory:
-    """One Adam step on each batch, as the training command does it."""
+def train(
+    lib: ModuleType,
+    name: str,
+    data: Sequence[Batch],
+    *,
+    dtype: type = np.float32,
+    seed: int = 0,
+    channels_last: bool = False,
+) -> Trajectory:
+    """One Adam step on each batch, as the training command does it; ``channels_last`` is a choice of PyTorch's."""
     model = model_of(lib, name, seed, dtype)
+    if channels_last:
+        model = model.to(memory_format=torch.channels_last)
     optimizer = lib.optim.Adam(model.parameters(), lr=1e-3)
     steps = []
     for images, labels in data:

@@ -74,9 +74,11 @@ def test_a_run_is_repeatable_and_saves_what_it_trained(tmp_path: Path) -> None:
 def test_learning_rate_is_divided_by_3_every_20_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = torch.zeros(2, 1, 28, 28)
     monkeypatch.setattr(data, "load", lambda name, train, root: TensorDataset(images, torch.arange(2)))
-    train.fit(settings(tmp_path / "run", epochs=41, lr=0.09), lambda text: None)
+    assert (train.DECAY_EPOCHS, train.DECAY) == (20, 1 / 3)
+    monkeypatch.setattr(train, "DECAY_EPOCHS", 2)
+    train.fit(settings(tmp_path / "run", epochs=5, lr=0.09), lambda text: None)
     rates = [line["lr"] for line in read_metrics(tmp_path / "run", "epoch")]
-    assert rates == pytest.approx([0.09] * 20 + [0.03] * 20 + [0.01])
+    assert rates == pytest.approx([0.09, 0.09, 0.03, 0.03, 0.01])
 
 
 def test_evaluation_is_in_evaluation_mode_and_restores_the_mode() -> None:
