@@ -64,7 +64,7 @@ class Journal:
         """Say what an interrupted run leaves."""
         kept = f"the checkpoint of epoch {self._saved}" if self._saved else "no checkpoint yet"
         self._reporter.message(
-            f"Interrupted in epoch {self._epoch}: settings, metrics and {kept} are in {self._run.path}"
+            f"Interrupted in epoch {self._epoch}: settings, the metrics so far and {kept} are in {self._run.path}"
         )
 
     def finished(self) -> None:

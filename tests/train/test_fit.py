@@ -111,7 +111,9 @@ def test_an_interrupted_run_keeps_the_last_whole_epoch(tmp_path: Path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         fit(dataclasses.replace(CONFIG, epochs=3, out=tmp_path / "run"), listener)
     assert listener.ended
-    assert listener.lines[-1].startswith("Interrupted in epoch 2: settings, metrics and the checkpoint of epoch 1")
+    assert listener.lines[-1].startswith(
+        "Interrupted in epoch 2: settings, the metrics so far and the checkpoint of epoch 1"
+    )
     assert {file.name for file in (tmp_path / "run").iterdir()} == {"config.json", "metrics.jsonl", "model.safetensors"}
     assert evaluate_run(tmp_path / "run").accuracy > 0.2
 

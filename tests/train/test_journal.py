@@ -60,6 +60,6 @@ def test_an_interruption_tells_what_is_left(journal: Journal, listener: Listener
     journal.end_epoch(sc.nn.Linear(2, 2), lr=1.0)
     journal.interrupted()
     assert listener.lines == [
-        f"Interrupted in epoch 1: settings, metrics and no checkpoint yet are in {tmp_path / 'run'}",
-        f"Interrupted in epoch 1: settings, metrics and the checkpoint of epoch 1 are in {tmp_path / 'run'}",
+        f"Interrupted in epoch 1: settings, the metrics so far and no checkpoint yet are in {tmp_path / 'run'}",
+        f"Interrupted in epoch 1: settings, the metrics so far and the checkpoint of epoch 1 are in {tmp_path / 'run'}",
     ]
