@@ -6,6 +6,7 @@ import functools
 import math
 import operator
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ class Reduction(NamedTuple):
     kept: Ints
 
     @property
-    def count(self) -> int:
+    def reduced(self) -> int:
         """How many elements go into one result."""
         return self.view[1]
 
@@ -89,7 +90,7 @@ def _plan(shape: Ints, strides: Ints, dims: Ints) -> Reduction:
     order = sorted(range(len(shape)), key=lambda axis: (-abs(strides[axis]), axis))
     long = [axis for axis in order if shape[axis] != 1]
     order = [axis for axis in order if shape[axis] == 1] + long
-    turns = sum((a in dims) != (b in dims) for a, b in zip(long, long[1:], strict=False))
+    turns = sum((a in dims) != (b in dims) for a, b in pairwise(long))
     apart = turns > 2 or (turns == 2 and long[0] in dims)  # the reduced axes are no neighbours in memory
     if apart:
         order = [axis for axis in order if axis not in dims] + list(dims)

@@ -185,7 +185,7 @@ class _Maximum(_Binary):
 
 
 class _Function:
-    """A function of one operand with f'(x) written by the operand or the result: ``dx = derivative(dy, that array)``."""
+    """A function of one operand: ``dx = derivative(dy, a)``, where a is the result or else the operand."""
 
     def __init__(self, name: str, number: int, derivative: int, by_result: bool) -> None:
         self.name = name

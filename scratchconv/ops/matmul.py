@@ -48,7 +48,8 @@ def forward(a: Array, b: Array) -> tuple[Array, Saved]:
     left, right = _as_matrices(a, b)
     if left.shape[-1] != right.shape[-2]:
         raise RuntimeError(
-            f"matmul needs (..., M, K) and (..., K, N), got {a.shape} and {b.shape}: {left.shape[-1]} ≠ {right.shape[-2]}"
+            f"matmul needs (..., M, K) and (..., K, N), got {a.shape} and {b.shape}: "
+            f"{left.shape[-1]} is not {right.shape[-2]}"
         )
     out = _product(left, right)
     return _without_units(out, a, b), Saved(a, b)

@@ -118,7 +118,7 @@ def _batches(
         for name, other in zip(("gradient", *names), (grad, *own), strict=False):
             if other.shape != param.shape or other.dtype != param.dtype:
                 raise RuntimeError(
-                    f"the {name} of a parameter {param.dtype} {param.shape} must be alike, got {other.dtype} {other.shape}"
+                    f"the {name} of a parameter must be {param.dtype} {param.shape}, got {other.dtype} {other.shape}"
                 )
         if param.dtype not in (np.float32, np.float64):
             raise RuntimeError(f"parameters must be float32 or float64, got {param.dtype} {param.shape}")

@@ -67,12 +67,12 @@ class _Mean:
     def forward(self, x: Array, *, dim: Dims = None, keepdim: bool = False) -> tuple[Array, Reduction]:
         _require_floating(x, self.name)
         walk = reduction(x, dim)
-        return walk.shaped(total(x, walk, walk.count or np.nan), keepdim), walk
+        return walk.shaped(total(x, walk, walk.reduced or np.nan), keepdim), walk
 
     def backward(self, saved: Reduction, dy: Array, needs: Needs) -> tuple[Array | None]:
         if not needs[0]:
             return (None,)
-        each = binary(code.DIV, self.name, dy, np.asarray(max(saved.count, 1), dy.dtype))
+        each = binary(code.DIV, self.name, dy, np.asarray(max(saved.reduced, 1), dy.dtype))
         return (repeat(saved.expand(each), saved.shape),)
 
 
@@ -96,9 +96,9 @@ class _Variance:
         walk = reduction(x, dim)
         operand = walk.operand(x)
         mean, results = walk.results(x.dtype), walk.results(x.dtype)
-        blocked.total(operand, walk.count or np.nan, mean)
+        blocked.total(operand, walk.reduced or np.nan, mean)
         blocked.variance(operand, mean, correction, results)
-        divisor = max(0.0, walk.count - correction)
+        divisor = max(0.0, walk.reduced - correction)
         return walk.shaped(results, keepdim), Deviations(x, walk.shaped(mean, True), divisor)
 
     def backward(self, saved: Deviations, dy: Array, needs: Needs) -> tuple[Array | None]:
@@ -145,7 +145,7 @@ class _Max:
                 dy, indices = np.expand_dims(dy, dim), np.expand_dims(indices, dim)
             np.put_along_axis(dx, indices, dy, dim)
             return (dx,)
-        alike = (x == largest) | ((x != x) & (largest != largest))
+        alike = np.asarray(np.isnan(x) if np.isnan(largest) else x == largest)
         each = np.asarray(dy.reshape(()) / np.count_nonzero(alike), dy.dtype)
         return (binary(code.MUL, self.name, alike.astype(dy.dtype), each),)
 
@@ -159,7 +159,7 @@ def argmax(x: Array, dim: int | None = None, keepdim: bool = False) -> Array:
 def _argmax(x: Array, dim: int | None, name: str, logical: bool) -> tuple[Array, Array, Reduction]:
     """Maxima and their places as (outer, inner), and the walk; ``logical`` asks for row-major places over all axes."""
     walk = reduction(np.ascontiguousarray(x).reshape(x.shape) if dim is None and logical else x, dim)
-    if walk.count == 0:
+    if walk.reduced == 0:
         error = RuntimeError if dim is None and name == "max" else IndexError
         raise error(f"{name} needs at least one element, got dim={dim} for shape {x.shape}")
     values, indices = walk.results(x.dtype), walk.results(np.dtype(np.int64))

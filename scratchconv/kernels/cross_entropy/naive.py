@@ -63,9 +63,10 @@ def softmax_gradient(y, dy, dx):
 
 @kernel
 def loss(logp, target, weight, ignore_index, smoothing, losses):
-    """losses[r] = -(1 - s) * weight[t] * logp[r,t] - (s / C) * sum_c weight[c] * logp[r,c], t = target[r], s = smoothing
+    """losses[r] = -(1 - s) * weight[t] * logp[r,t] - (s / C) * sum_c weight[c] * logp[r,c]
 
-    logp (R, C) from log_softmax, target (R,) int64, weight (C,), losses (R,) float64; 0 where t = ignore_index.
+    t = target[r], s = smoothing; 0 where t = ignore_index. logp (R, C) is the result of log_softmax, target (R,) int64,
+    weight (C,), losses (R,) float64.
     """
     rows, classes = logp.shape
     for r in range(rows):
@@ -81,9 +82,10 @@ def loss(logp, target, weight, ignore_index, smoothing, losses):
 
 @kernel
 def loss_gradient(logp, target, weight, ignore_index, smoothing, scale, dx):
-    """dx[r,c] = scale[r] * (exp(logp[r,c]) * sum_j q[j] - q[c]), q[c] = (1 - s) * weight[t] * [c = t] + (s / C) * weight[c]
+    """dx[r,c] = scale[r] * (exp(logp[r,c]) * sum_j q[j] - q[c])
 
-    As in loss; scale (R,) float64 is the gradient of losses; dx (R, C), 0 in rows with t = ignore_index.
+    q[c] = (1 - s) * weight[t] * [c = t] + (s / C) * weight[c], t and s as in loss; scale (R,) float64 is the gradient
+    of losses; dx (R, C), 0 in rows with t = ignore_index.
     """
     rows, classes = logp.shape
     for r in range(rows):

@@ -38,15 +38,17 @@ def unary(op, x, out):
 
 @kernel
 def binary(op, x, y, shape, x_strides, y_strides, out):
-    """out[i, j, ..] = f(x[i * x_strides[0] + j * x_strides[1] + ..], y[likewise]) for all i < shape[0], j < shape[1], ..
+    """out[i, j, ..] = f(x[i * x_strides[0] + j * x_strides[1] + ..], y[likewise])
 
-    x, y, out: flat memory, float32/64; out is dense in the order of shape. shape, strides (D,) int64, D >= 1.
+    for all i < shape[0], j < shape[1], .. x, y, out: flat memory, float32/64; out is dense in the order of shape;
+    shape, strides (D,) int64, D >= 1.
     The last strides are 0 or 1. op is a number of the second group above:
 
         RELU_GRADIENT  x where y > 0, else 0        SHARE      1 / 0.5 / 0 for x larger / equal / smaller
         ABS_GRADIENT   x * sign(y)                  NEG_MUL    -(x * y)
         SQRT_GRADIENT  x / (2 * y)                  POW_SLOPE  y * x ** (y - 1), the slope of x ** y along x
-                                                    LOG_MUL    y * log(x), the slope of x ** y along y if y = x ** y
+                                                    LOG_MUL    y * log(x), the slope of x ** p along p if
+                                                    y = x ** p; 0 for 0 ** 0
     """
     for e in range(out.size):
         rest, xi, yi = e, 0, 0
@@ -80,4 +82,4 @@ def binary(op, x, y, shape, x_strides, y_strides, out):
         elif op == POW_SLOPE:
             out[e] = 0.0 if b == 0.0 else b * a ** (b - 1)
         elif op == LOG_MUL:
-            out[e] = 0.0 if b == 0.0 else b * np.log(a)
+            out[e] = 0.0 if b == 0.0 or (a == 0.0 and b == 1.0) else b * np.log(a)

@@ -21,10 +21,8 @@ from scratchconv.kernels.elementwise.naive import (
     MAXIMUM,
     MUL,
     NEG,
-    NEG_MUL,
     POW,
     POW_SLOPE,
-    RELU,
     RELU_GRADIENT,
     SHARE,
     SQRT,
@@ -77,7 +75,7 @@ def _unary_span(op, x, out, low, high):
 
 @helper
 def _transform(op, out, v):
-    """f(v) for a vector v of the dtype of out."""
+    """Return f(v) for a vector v of the dtype of out."""
     if op == NEG:
         return simd.splat(out, -1.0) * v
     if op == ABS:
@@ -90,7 +88,7 @@ def _transform(op, out, v):
 
 @helper
 def _binary_span(op, x, y, shape, x_strides, y_strides, out, low, high):
-    """The elements low..high of out, one piece of a row (of the last axis) after the other."""
+    """Fill the elements low..high of out, one piece of a row (of the last axis) after the other."""
     last = shape.size - 1
     e = low
     while e < high:
@@ -126,7 +124,7 @@ def _vector_row(op, x, xi, x_step, y, yi, y_step, out, at, n):
 
 @helper
 def _operand(x, i, step, j):
-    """The vector x[i + j * step :] along a row: its numbers if step is 1, one number in all lanes if step is 0."""
+    """Load the vector x[i + j * step :] along a row: numbers if step is 1, one number in all lanes if it is 0."""
     if step == 1:
         return simd.load(x, i + j)
     return simd.splat(x, x[i])
@@ -141,7 +139,7 @@ def _operand_partial(x, i, step, j, n):
 
 @helper
 def _combine(op, out, a, b):
-    """f(a, b) for vectors of the dtype of out."""
+    """Return f(a, b) for vectors of the dtype of out."""
     zero = simd.splat(out, 0.0)
     if op == ADD:
         return a + b
@@ -175,4 +173,4 @@ def _scalar_row(op, x, xi, x_step, y, yi, y_step, out, at, n):
         elif op == POW_SLOPE:
             out[at + j] = 0.0 if b == 0.0 else b * a ** (b - 1)
         elif op == LOG_MUL:
-            out[at + j] = 0.0 if b == 0.0 else b * np.log(a)
+            out[at + j] = 0.0 if b == 0.0 or (a == 0.0 and b == 1.0) else b * np.log(a)

@@ -75,7 +75,7 @@ def _add_chunks(partial, chunks, out):
 
 @helper
 def _rectangle(shape, a, b, bias, out, sizes, task, transpose_a, transpose_b):
-    """One task: some rows of out, some panels of its columns, one chunk of the depth (each chunk has an out of its own)."""
+    """One task: some rows of out, some panels of its columns, one chunk of the depth (and that chunk's own out)."""
     rows, columns, depth, panels, groups, row_blocks, chunks = sizes
     group, block, chunk = task % groups, task // groups % row_blocks, task // (groups * row_blocks)
     top, bottom = block * ROWS, min(rows, (block + 1) * ROWS)
@@ -183,7 +183,7 @@ def _column_of_tiles(shape, a, panel, start, fresh, out, tiles, walk, tables):
 
 @helper
 def _block_product(shape, a, base, step, offsets, panel, count):
-    """The tile sum_k a[base + offsets[r] + k * step] * panel[k, :], k < count."""
+    """Return the tile sum_k a[base + offsets[r] + k * step] * panel[k, :], k < count."""
     acc = simd.zeros(shape)
     for k in range(count):
         acc = simd.outer_fma(acc, a, base + k * step, offsets, panel, k * shape.width)

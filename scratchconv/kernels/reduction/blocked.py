@@ -2,7 +2,7 @@
 
 vs naive: a run of at most RUN vectors is summed in the dtype of x, in several independent partial sums. The order of
 every sum depends on the shape alone, so any number of threads gives equal bits.
-Source: Chan, Golub & LeVeque, The American Statistician 37(3), 1983: section 3 (pairwise sums), equation 1.7 (variance).
+Source: Chan, Golub & LeVeque, The American Statistician 37(3), 1983: section 3 (sums), equation 1.7 (variance).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from scratchconv import simd
 from scratchconv.kernels._jit import helper, parallel_kernel, prange
 
-RUN = 64  # rows added up in the dtype of x before float64 takes over
+RUN = 16  # rows added up in the dtype of x before float64 takes over
 CHUNK = 32768  # elements of one parallel piece
 COLUMNS = 128  # columns of one task: a run of them fits a first-level cache
 PIECES = 16  # tasks wanted when one sum is cut into chunks
@@ -107,7 +107,7 @@ def _chunk(x, center, squared, chunks, task, partial):
 
 @helper
 def _deviation(v, center, squared):
-    """v - center, squared if asked."""
+    """Return v - center, squared if asked."""
     d = v - center
     if squared:
         return d * d
