@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,8 +24,10 @@ from tests.kernels.conv2d.problem import (
     whole_problem,
 )
 from tests.kernels.threads import every_thread_count
+from tests.memory import at_the_end_of_memory
 from tests.strategies import KINDS, ConvGeometry, conv_geometries, dtypes
 
+ROOT = Path(__file__).parents[2]
 algorithms = pytest.mark.parametrize("algorithm", ALGORITHMS)
 
 
@@ -59,6 +65,7 @@ RARE = {
     "many groups of one": ConvGeometry(1, (4, 5), 6, (3, 3), 12, padding=(1, 1), groups=6),
     "depthwise of whole vectors": ConvGeometry(2, (6, 5), 32, (3, 3), 32, padding=(1, 1), groups=32),
     "depthwise without padding": ConvGeometry(2, (6, 5), 16, (3, 2), 16, groups=16),
+    "depthwise with a tail, without padding": ConvGeometry(2, (6, 5), 21, (3, 2), 21, groups=21),
     "depthwise with a tail and stride": ConvGeometry(2, (7, 8), 21, (5, 4), 21, (2, 3), (2, 1), groups=21),
     "depthwise of an empty batch": ConvGeometry(0, (7, 8), 21, (3, 3), 21, groups=21),
 }
@@ -75,6 +82,28 @@ RARE_CASES = [(a, name) for a in ALGORITHMS for name, g in RARE.items() if suits
 @pytest.mark.parametrize(("algorithm", "name"), RARE_CASES)
 def test_rare_geometry(algorithm: str, name: str, dtype: type) -> None:
     assert_equals_contract(algorithm, random_problem(RARE[name]).astype(dtype))
+
+
+def stay_within_readable_memory() -> None:
+    """Call every function with all arrays at the end of readable memory. One element too far ends the process."""
+    for algorithm, name in RARE_CASES:
+        problem = random_problem(RARE[name]).astype(np.float32)
+        at_end = problem.map(at_the_end_of_memory)
+        for function in FUNCTIONS:
+            out = at_the_end_of_memory(np.full(problem.shape(function), np.nan, np.float32))
+            print(algorithm, name, function, flush=True)
+            getattr(ALGORITHMS[algorithm], function)(*at_end.inputs(function), out)
+            assert np.isfinite(out).all()
+    print("all done")
+
+
+def test_no_function_reads_or_writes_beyond_its_arrays() -> None:
+    """Vectors that reach beyond the last pixel change no result, so only the operating system sees them."""
+    at_the_end_of_memory(np.zeros(1))  # or skip
+    code = "from tests.kernels.test_conv2d import *; stay_within_readable_memory()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    last = (done.stdout.splitlines() or ["nothing ran"])[-1]
+    assert (done.returncode, last) == (0, "all done"), done.stderr
 
 
 @pytest.mark.parametrize("algorithm", ["direct", "depthwise"])

@@ -16,6 +16,7 @@ from numba.core.errors import TypingError
 
 from scratchconv import simd
 from scratchconv.kernels._jit import kernel
+from tests.memory import at_the_end_of_memory
 
 DTYPES = [np.float32, np.float64]
 GUARD = -77.0  # fills memory that must not be touched
@@ -164,15 +165,15 @@ def test_partial_load_and_store_touch_nothing_beyond(dtype: type) -> None:
             assert np.all(y[5 + live :] == GUARD)
 
 
-def test_partial_load_reads_nothing_beyond_the_last_page() -> None:
-    """The array ends where a page ends that nobody may read: a whole vector would end the process."""
-    page = _last_floats_before_a_forbidden_page()
-    loaded, y = np.zeros(simd.lanes(np.float32), np.float32), np.zeros(100, np.float32)
+def test_partial_load_and_store_stay_on_the_last_page() -> None:
+    """The array ends where a page begins that nobody may touch: a whole vector would end the process."""
+    page, source = at_the_end_of_memory(np.arange(64, dtype=np.float32)), np.full(100, GUARD, np.float32)
+    loaded = np.full(simd.lanes(np.float32), GUARD, np.float32)
     for n in (1, 3):
         load_tail(page, page.size - n, n, loaded)
         np.testing.assert_array_equal(loaded[: n + 1], [*page[-n:], 0])
-        store_tail(page, page.size - n, n, y)
-        np.testing.assert_array_equal(page[-n:], y[:n])
+        store_tail(page, page.size - n, n, source)
+        np.testing.assert_array_equal(page[-n:], [GUARD] * n)
         page[-n:] = np.arange(n)
 
 
@@ -184,22 +185,6 @@ def load_tail(x, i, n, loaded):
 @kernel
 def store_tail(x, i, n, source):
     simd.store_partial(x, i, simd.load(source, 0), n)
-
-
-def _last_floats_before_a_forbidden_page() -> np.ndarray:
-    import ctypes
-    import mmap
-
-    memory = mmap.mmap(-1, 2 * mmap.PAGESIZE)
-    array = np.frombuffer(memory, np.float32)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "mprotect"):
-        pytest.skip("no mprotect on this system")
-    forbidden = ctypes.c_void_p(array.ctypes.data + mmap.PAGESIZE)
-    assert libc.mprotect(forbidden, ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
-    array = array[: mmap.PAGESIZE // 4]
-    array[:] = np.arange(array.size)
-    return array
 
 
 @kernel
