@@ -31,7 +31,7 @@ SMALL_BLOCKS: dict[tuple[str, str], dict[str, Any]] = {
     ("cross_entropy", "rows"): {"BLOCK": 8},
     ("elementwise", "vector"): {"SPAN": 8},
     ("matmul", "tiled"): {"SMALL": 20, "DEPTH": 2, "ROWS": 12, "PIECES": 64},
-    ("reduction", "blocked"): {"CHUNK": 8, "COLUMNS": 4, "RUN": 3},
+    ("reduction", "blocked"): {"CHUNK": 8, "COLUMNS": 4, "RUN": 4},
 }
 
 

@@ -10,8 +10,8 @@ import pytest
 from scratchconv.kernels.matmul import naive, tiled
 from tests.kernels.threads import every_thread_count
 
-# (M, N, K): one number, tails of tiles in both directions, several blocks of the depth, of rows and of columns, no depth,
-# few results of a long depth (cut into chunks).
+# (M, N, K): one number, tails of tiles in both directions, several blocks of the depth, of rows and of columns, no
+# depth, few results of a long depth (cut into chunks).
 SHAPES = [(1, 1, 1), (5, 7, 3), (6, 16, 4), (13, 33, 600), (300, 40, 20), (2, 300, 17), (4, 3, 0), (3, 5, 150_000)]
 
 
@@ -33,8 +33,8 @@ def test_tiled_equals_naive(shape: tuple[int, int, int], dtype: type, transposed
     found, wanted = np.full(shape[:2], np.nan, dtype), np.full(shape[:2], np.nan, dtype)
     tiled.matmul_bias(a, b, *transposed, bias, found)
     naive.matmul_bias(a, b, *transposed, bias, wanted)
-    # After k products of size 1 a sum is near sqrt(k), and rounding it errs by 0.29 eps sqrt(k) (r.m.s.): over a chain of
-    # d products 0.2 eps d, over n chains sqrt(n) times that, and adding up the chains gives another 0.2 eps sqrt(d) n.
+    # After k products of size 1 a sum is near sqrt(k), and rounding it errs by 0.29 eps sqrt(k) (r.m.s.): over a chain
+    # of d products 0.2 eps d, over n chains sqrt(n) times that, and adding up the chains gives another 0.2 eps sqrt(d) n.
     # Six times the r.m.s. is never reached by chance; a product too many or too few is near 1.
     chain, chains = min(shape[2], tiled.DEPTH), max(1, shape[2] / tiled.DEPTH)
     rms = 0.2 * shape[2] * np.finfo(np.float64).eps / np.finfo(dtype).eps  # naive is one chain in float64

@@ -37,7 +37,7 @@ def test_total(algorithm: object, shape: tuple[int, int, int], dtype: type) -> N
     before, out = x.copy(), poisoned(x)
     algorithm.total(x, 4.0, out)
     exact = [[math.fsum(x[o, :, i]) / 4 for i in range(shape[2])] for o in range(shape[0])]
-    # A run of at most 16 rounded additions of positive numbers and the merging of lanes err by fewer than 16 + 8 half
+    # A run of at most 32 rounded additions of positive numbers and the merging of lanes err by fewer than 32 + 8 half
     # units; float64, which rounds each of the up to 1200 runs and chunks once more, by about sqrt(1200) half units.
     np.testing.assert_allclose(out, np.array(exact).reshape(out.shape), rtol=40 * np.finfo(dtype).eps, atol=0)
     assert np.array_equal(x, before)

@@ -17,7 +17,7 @@ def twin(x: Array) -> torch.Tensor:
 
 
 def check(op: Any, function: Callable[..., torch.Tensor], *inputs: Array, tolerance: float, **params: Any) -> Array:
-    """Compare ``op.forward(*inputs, **params)`` and its backward pass with ``function(*tensors)``; return the result."""
+    """Compare ``op.forward(*inputs, **params)`` and its gradients with ``function(*tensors)``; return the result."""
     copies = [x.copy() for x in inputs]
     tensors = [twin(x) for x in inputs]
     y, saved = op.forward(*inputs, **params)

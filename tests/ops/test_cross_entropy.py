@@ -108,7 +108,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES)
 def test_errors_have_the_type_of_pytorch(arguments: dict[str, Any], message: str) -> None:
     tensors = {name: torch.tensor(x) if isinstance(x, np.ndarray) else x for name, x in arguments.items()}
-    with pytest.raises(Exception) as theirs:  # noqa: PT011 - the type is what is asked for
+    with pytest.raises(Exception) as theirs:  # which type, is the question
         torch.nn.functional.cross_entropy(torch.tensor(LOGITS), **tensors)
     with pytest.raises(theirs.type, match=message):
         op.forward(LOGITS, **arguments)

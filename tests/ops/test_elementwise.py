@@ -33,7 +33,7 @@ UNARY = {
     "ABS": torch.abs,
     "RELU": torch.relu,
 }
-# One to three rounded operations an element; a gradient is a sum of up to 17 * 17 * 17 of them, which PyTorch adds up in
+# One to three rounded operations an element; a gradient is a sum of up to 17 * 17 * 17 of them, which PyTorch adds in
 # float32 (relative to the largest result).
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}
 

@@ -45,7 +45,9 @@ def test_sums(data: Any, shape: tuple[int, ...], name: str, keepdim: bool, dtype
         return  # a division by zero, of which PyTorch warns: tested below
 
     def function(t: torch.Tensor) -> torch.Tensor:
-        return getattr(torch, name.lower())(t, dim=list(range(t.ndim)) if dim is None else dim, keepdim=keepdim, **more)
+        return getattr(torch, name.lower())(
+            t, dim=list(range(t.ndim)) if dim in (None, ()) else dim, keepdim=keepdim, **more
+        )
 
     check(getattr(ops, name), function, x, dim=dim, keepdim=keepdim, tolerance=TOLERANCE[dtype], **more)
 

@@ -12,7 +12,7 @@ import numpy as np
 from scratchconv import simd
 from scratchconv.kernels._jit import helper, parallel_kernel, prange
 
-RUN = 16  # rows added up in the dtype of x before float64 takes over
+RUN = 64  # vectors or rows added up in the dtype of x before float64 takes over; a multiple of 4
 CHUNK = 32768  # elements of one parallel piece
 COLUMNS = 128  # columns of one task: a run of them fits a first-level cache
 PIECES = 16  # tasks wanted when one sum is cut into chunks
@@ -116,14 +116,14 @@ def _deviation(v, center, squared):
 
 @helper
 def _contiguous_sum(x, at, n, center, squared):
-    """Sum of n neighbours: four vectors of partial sums for each run of 4 * RUN vectors."""
+    """Sum of n neighbours: four vectors of partial sums for each run of RUN vectors."""
     lanes, flat = simd.lanes_of(x), x.reshape(x.size)
     shift, zero = simd.splat(x, center), simd.splat(x, 0.0)
     result = 0.0
     whole = n - n % (4 * lanes)
-    for start in range(0, whole, 4 * lanes * RUN):
+    for start in range(0, whole, RUN * lanes):
         a, b, c, d = zero, zero, zero, zero
-        for i in range(at + start, at + min(whole, start + 4 * lanes * RUN), 4 * lanes):
+        for i in range(at + start, at + min(whole, start + RUN * lanes), 4 * lanes):
             a = a + _deviation(simd.load(x, i), shift, squared)
             b = b + _deviation(simd.load(x, i + lanes), shift, squared)
             c = c + _deviation(simd.load(x, i + 2 * lanes), shift, squared)
