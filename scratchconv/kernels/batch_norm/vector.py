@@ -1,9 +1,8 @@
 """Batch normalisation by vectors, in blocks of rows.
 
-vs naive: parallel over blocks of about BLOCK bytes. Several rows are taken as one wide row of a whole number of
-vectors, so every load is a whole vector whatever the number of channels; column w belongs to channel w % C.
-Sums run over the wide rows of a block in the dtype of x and over blocks in float64, in the order of the blocks. Means
-are subtracted as their rounded value (``center``); what rounding cut off goes into the constant term.
+vs naive: parallel over blocks of about BLOCK bytes. Rows are taken as wide rows of whole vectors (_wide.py).
+Sums run over RUN wide rows in the dtype of x, then over runs and over blocks in float64, in their order. Means are
+subtracted as their rounded value (``center``); what rounding cut off goes into the constant term.
 
 Source: Chan, Golub & LeVeque, The American Statistician 37(3), 1983: equations 1.5 (merging) and 1.7 (shifted data).
 """
@@ -13,10 +12,21 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv.kernels._jit import helper, parallel_kernel, prange
-from scratchconv.simd import fma, lanes_of, load, splat, store
+from scratchconv.kernels.batch_norm._wide import (
+    add,
+    fold,
+    rows_in_wide_row,
+    spread,
+    spread_constant,
+    wide_gradient_sums,
+    wide_moments,
+    wide_row,
+    wide_sums,
+)
+from scratchconv.simd import fma, lanes_of, load, store
 
 BLOCK = 65536  # bytes of x in a block
-CHAIN = 32  # wide rows added one after the other in a sum of gradients: long chains of float32 additions lose digits
+RUN = 32  # wide rows added up before float64 takes over
 SAMPLE = 8  # one in SAMPLE rows of a block gives the value about which the block's moments are taken
 
 
@@ -41,10 +51,10 @@ def moments(x, mean, var):
 def normalize(x, mean, scale, shift, y):
     """See naive. Owns: block b writes its rows of y. Cost: 3*M*C flop; x is read and y written once."""
     size = _block_rows(x)
-    center, factor, constant = _wide_row(x), _wide_row(x), _wide_row(x)
-    _spread(mean, center)
-    _spread(scale, factor)
-    _spread_constant(shift, mean, center, scale, constant)
+    center, factor, constant = wide_row(x), wide_row(x), wide_row(x)
+    spread(mean, center)
+    spread(scale, factor)
+    spread_constant(shift, mean, center, scale, constant)
     for b in prange((x.shape[0] + size - 1) // size):
         _block_normalize(x[b * size : (b + 1) * size], center, factor, constant, y[b * size : (b + 1) * size])
 
@@ -57,8 +67,8 @@ def gradient_sums(x, mean, dy, total, moment):
     blocks = (M + size - 1) // size
     totals = np.empty((blocks, C), np.float64)
     products = np.empty((blocks, C), np.float64)
-    center = _wide_row(x)
-    _spread(mean, center)
+    center = wide_row(x)
+    spread(mean, center)
     for b in prange(blocks):
         rows = slice(b * size, (b + 1) * size)
         _block_gradient_sums(x[rows], center, dy[rows], totals[b], products[b])
@@ -74,11 +84,11 @@ def gradient_sums(x, mean, dy, total, moment):
 def input_gradient(x, mean, dy, by_dy, by_x, constant, dx):
     """See naive. Owns: block b writes its rows of dx. Cost: 5*M*C flop; x and dy are read and dx written once."""
     size = _block_rows(x)
-    center, of_dy, of_x, rest = _wide_row(x), _wide_row(x), _wide_row(x), _wide_row(x)
-    _spread(mean, center)
-    _spread(by_dy, of_dy)
-    _spread(by_x, of_x)
-    _spread_constant(constant, mean, center, by_x, rest)
+    center, of_dy, of_x, rest = wide_row(x), wide_row(x), wide_row(x), wide_row(x)
+    spread(mean, center)
+    spread(by_dy, of_dy)
+    spread(by_x, of_x)
+    spread_constant(constant, mean, center, by_x, rest)
     for b in prange((x.shape[0] + size - 1) // size):
         rows = slice(b * size, (b + 1) * size)
         _block_input_gradient(x[rows], center, dy[rows], of_dy, of_x, rest, dx[rows])
@@ -91,20 +101,24 @@ def input_gradient(x, mean, dy, by_dy, by_x, constant, dx):
 def _block_moments(x, mean, m2):
     """mean[c] and m2[c] = Σ (x - mean)² of the rows of a block."""
     M, C = x.shape
-    center, first, second = _wide_row(x), _wide_row(x), _wide_row(x)
+    center, first, second = wide_row(x), wide_row(x), wide_row(x)
     wide = x.size // center.size
     sample = (wide + SAMPLE - 1) // SAMPLE
     if wide > 0:
-        _wide_sums(x, sample, first)
-        _fold(first, mean)
+        wide_sums(x, sample, first)
+        fold(first, mean)
         for c in range(C):
             mean[c] /= sample * center.size // C
-        _spread(mean, center)
+        spread(mean, center)
     else:
-        _spread(x[0], center)
-    _wide_moments(x, wide, center, first, second)
-    _fold(first, mean)
-    _fold(second, m2)
+        spread(x[0], center)
+    totals, squares = np.zeros(center.size), np.zeros(center.size)
+    for m in range(0, wide, RUN):
+        wide_moments(x, m, min(wide, m + RUN), center, first, second)
+        add(first, totals)
+        add(second, squares)
+    fold(totals, mean)
+    fold(squares, m2)
     for m in range(wide * center.size // C, M):
         for c in range(C):
             d = np.float64(x[m, c]) - center[c]
@@ -133,11 +147,15 @@ def _block_normalize(x, center, scale, constant, y):
 def _block_gradient_sums(x, center, dy, total, product):
     """total[c] = Σ dy, product[c] = Σ dy * (x - center) over the rows of a block."""
     M, C = x.shape
-    first, second = _wide_row(x), _wide_row(x)
+    first, second = wide_row(x), wide_row(x)
+    totals, products = np.zeros(center.size), np.zeros(center.size)
     wide = x.size // center.size
-    _wide_gradient_sums(x, wide, center, dy, first, second)
-    _fold(first, total)
-    _fold(second, product)
+    for m in range(0, wide, RUN):
+        wide_gradient_sums(x, m, min(wide, m + RUN), center, dy, first, second)
+        add(first, totals)
+        add(second, products)
+    fold(totals, total)
+    fold(products, product)
     for m in range(wide * center.size // C, M):
         for c in range(C):
             g = np.float64(dy[m, c])
@@ -176,123 +194,8 @@ def _merge(means, squares, size, M, mean, var):
         var[c] /= M
 
 
-# ---------------------------------------------------------------- wide rows
-
-
-@helper
-def _rows_in_wide_row(x):
-    """The fewest rows, a power of two, that make a multiple of four vectors."""
-    rows = 1
-    while rows * x.shape[1] % (4 * lanes_of(x)) != 0:
-        rows *= 2
-    return rows
-
-
-@helper
-def _wide_row(x):
-    """Scratch for one wide row of ``x``."""
-    return np.empty(_rows_in_wide_row(x) * x.shape[1], x.dtype)
-
-
 @helper
 def _block_rows(x):
     """Rows of a block: whole wide rows, about BLOCK bytes of them."""
-    rows = _rows_in_wide_row(x)
+    rows = rows_in_wide_row(x)
     return max(1, BLOCK // (rows * x.shape[1] * x.itemsize)) * rows
-
-
-@helper
-def _spread(values, wide):
-    """wide[w] = values[w % C]."""
-    for k in range(0, wide.size, values.size):
-        for c in range(values.size):
-            wide[k + c] = values[c]
-
-
-@helper
-def _spread_constant(constant, mean, center, scale, wide):
-    """wide[w] = constant[c] - (mean[c] - center[c]) * scale[c]: the constant term of a product about ``center``."""
-    C = mean.size
-    for k in range(0, wide.size, C):
-        for c in range(C):
-            wide[k + c] = constant[c] - (mean[c] - center[c]) * scale[c]
-
-
-@helper
-def _fold(wide, out):
-    """out[c] = Σ over the columns w of channel c of wide[w], in float64."""
-    out[:] = 0.0
-    for k in range(0, wide.size, out.size):
-        for c in range(out.size):
-            out[c] += wide[k + c]
-
-
-@helper
-def _wide_sums(x, rows, total):
-    """total[w] = Σ of column w over the first ``rows`` wide rows."""
-    width = total.size
-    for w in range(0, width, lanes_of(x)):
-        a = splat(x, 0)
-        for m in range(rows):
-            a = a + load(x, m * width + w)
-        store(total, w, a)
-
-
-@helper
-def _wide_moments(x, rows, center, first, second):
-    """first[w] = Σ d and second[w] = Σ d² with d = x - center: four columns at a time hide the latency of adding."""
-    lanes, width = lanes_of(x), center.size
-    zero = splat(x, 0)
-    for w in range(0, width, 4 * lanes):
-        c0, c1 = load(center, w), load(center, w + lanes)
-        c2, c3 = load(center, w + 2 * lanes), load(center, w + 3 * lanes)
-        a0, a1, a2, a3, q0, q1, q2, q3 = zero, zero, zero, zero, zero, zero, zero, zero
-        for m in range(rows):
-            i = m * width + w
-            d0, d1 = load(x, i) - c0, load(x, i + lanes) - c1
-            d2, d3 = load(x, i + 2 * lanes) - c2, load(x, i + 3 * lanes) - c3
-            a0, a1, a2, a3 = a0 + d0, a1 + d1, a2 + d2, a3 + d3
-            q0, q1, q2, q3 = fma(d0, d0, q0), fma(d1, d1, q1), fma(d2, d2, q2), fma(d3, d3, q3)
-        _store_four(a0, a1, a2, a3, first, w)
-        _store_four(q0, q1, q2, q3, second, w)
-
-
-@helper
-def _wide_gradient_sums(x, rows, center, dy, first, second):
-    """first[w] = Σ dy and second[w] = Σ dy * (x - center); sums of CHAIN rows, each begun at zero, are added up."""
-    lanes, width = lanes_of(x), center.size
-    zero = splat(x, 0)
-    first[:] = 0
-    second[:] = 0
-    for w in range(0, width, 4 * lanes):
-        c0, c1 = load(center, w), load(center, w + lanes)
-        c2, c3 = load(center, w + 2 * lanes), load(center, w + 3 * lanes)
-        for begin in range(0, rows, CHAIN):
-            a0, a1, a2, a3, q0, q1, q2, q3 = zero, zero, zero, zero, zero, zero, zero, zero
-            for m in range(begin, min(begin + CHAIN, rows)):
-                i = m * width + w
-                g0, g1 = load(dy, i), load(dy, i + lanes)
-                g2, g3 = load(dy, i + 2 * lanes), load(dy, i + 3 * lanes)
-                a0, a1, a2, a3 = a0 + g0, a1 + g1, a2 + g2, a3 + g3
-                q0, q1 = fma(g0, load(x, i) - c0, q0), fma(g1, load(x, i + lanes) - c1, q1)
-                q2, q3 = fma(g2, load(x, i + 2 * lanes) - c2, q2), fma(g3, load(x, i + 3 * lanes) - c3, q3)
-            _add_four(a0, a1, a2, a3, first, w)
-            _add_four(q0, q1, q2, q3, second, w)
-
-
-@helper
-def _add_four(a, b, c, d, out, w):
-    lanes = lanes_of(out)
-    store(out, w, load(out, w) + a)
-    store(out, w + lanes, load(out, w + lanes) + b)
-    store(out, w + 2 * lanes, load(out, w + 2 * lanes) + c)
-    store(out, w + 3 * lanes, load(out, w + 3 * lanes) + d)
-
-
-@helper
-def _store_four(a, b, c, d, out, w):
-    lanes = lanes_of(out)
-    store(out, w, a)
-    store(out, w + lanes, b)
-    store(out, w + 2 * lanes, c)
-    store(out, w + 3 * lanes, d)
