@@ -105,18 +105,17 @@ class _Variance:
         if not needs[0]:
             return (None,)
         x, mean, divisor = saved
-        dims = [axis for axis in range(x.ndim) if mean.shape[axis] != x.shape[axis]] if dy.ndim != x.ndim else []
         factor = np.asarray(2 / divisor if divisor else np.nan, x.dtype)
-        slope = binary(code.MUL, self.name, np.expand_dims(dy, dims) if dims else dy.reshape(mean.shape), factor)
+        slope = binary(code.MUL, self.name, dy.reshape(mean.shape), factor)
         return (binary(code.MUL, self.name, binary(code.SUB, self.name, x, mean), slope),)
 
 
 class Places(NamedTuple):
-    """Where the maxima were found: along one axis (``indices``), or nowhere in particular (the operand and maximum)."""
+    """Where the maxima were found: ``indices`` along ``dim``, or for the maximum of everything the operand and it."""
 
     shape: tuple[int, ...]
-    dim: int | None
-    indices: Array | None
+    dim: int
+    indices: Array
     x: Array | None
     largest: Array | None
 
@@ -130,16 +129,16 @@ class _Max:
         """Return the maxima; ``dim`` is one axis, or None for the maximum of everything."""
         values, indices, walk = _argmax(x, dim, self.name, logical=False)
         values = walk.shaped(values, keepdim)
-        if dim is None:
-            return values, Places(x.shape, None, None, x, values)
-        return values, Places(x.shape, walk.dims[0] if x.ndim else None, walk.shaped(indices, keepdim), x, values)
+        if dim is None or x.ndim == 0:
+            return values, Places(x.shape, 0, walk.shaped(indices, keepdim), x, values)
+        return values, Places(x.shape, walk.dims[0], walk.shaped(indices, keepdim), None, None)
 
     def backward(self, saved: Places, dy: Array, needs: Needs) -> tuple[Array | None]:
         """Give the gradient to the element that was found, or in equal parts to all that equal the one maximum."""
         if not needs[0]:
             return (None,)
         shape, dim, indices, x, largest = saved
-        if dim is not None and indices is not None:
+        if x is None or largest is None:
             dx = np.zeros(shape, dy.dtype)
             if dy.ndim != len(shape):
                 dy, indices = np.expand_dims(dy, dim), np.expand_dims(indices, dim)

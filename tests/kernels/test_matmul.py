@@ -34,7 +34,7 @@ def test_tiled_equals_naive(shape: tuple[int, int, int], dtype: type, transposed
     tiled.matmul_bias(a, b, *transposed, bias, found)
     naive.matmul_bias(a, b, *transposed, bias, wanted)
     # After k products of size 1 a sum is near sqrt(k), and rounding it errs by 0.29 eps sqrt(k) (r.m.s.): over a chain
-    # of d products 0.2 eps d, over n chains sqrt(n) times that, and adding up the chains gives another 0.2 eps sqrt(d) n.
+    # of d products 0.2 eps d, over n chains sqrt(n) times that, and adding them up gives another 0.2 eps sqrt(d) n.
     # Six times the r.m.s. is never reached by chance; a product too many or too few is near 1.
     chain, chains = min(shape[2], tiled.DEPTH), max(1, shape[2] / tiled.DEPTH)
     rms = 0.2 * shape[2] * np.finfo(np.float64).eps / np.finfo(dtype).eps  # naive is one chain in float64

@@ -113,6 +113,11 @@ def test_integers_and_empty_arrays() -> None:
     assert np.isnan(ops.VAR.forward(np.ones((1, 2)), dim=0)[0]).all()
 
 
+def test_variance_over_an_axis_of_one_element() -> None:
+    x = np.random.default_rng(0).normal(size=(1, 3, 4))
+    check(ops.VAR, lambda t: t.var((0, 1)), x, dim=(0, 1), tolerance=TOLERANCE[np.float64])
+
+
 def test_sum_to() -> None:
     dy = np.arange(24.0).reshape(2, 3, 4)
     assert ops.sum_to(dy, (2, 3, 4)) is dy
