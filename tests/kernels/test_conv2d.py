@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchconv.kernels.conv2d import naive
@@ -43,6 +43,7 @@ def assert_equals_contract(algorithm: str, problem: Problem) -> None:
 
 
 @algorithms
+@settings(max_examples=60)
 @given(data=st.data(), dtype=dtypes)
 def test_any_geometry(algorithm: str, data: st.DataObject, dtype: type) -> None:
     g = data.draw(conv_geometries(kinds=kinds(algorithm)))
@@ -107,6 +108,7 @@ def test_no_function_reads_or_writes_beyond_its_arrays() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["direct", "depthwise"])
+@settings(max_examples=60)
 @given(data=st.data(), pixels=st.integers(1, 60), block_bytes=st.integers(64, 4000))
 def test_work_cut_into_strips_or_joined_images(
     algorithm: str, data: st.DataObject, pixels: int, block_bytes: int
