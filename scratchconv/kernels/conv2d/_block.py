@@ -117,6 +117,15 @@ def fill_block(x, g, item, block):
 
 
 @helper
+def place(x, g, item, block):
+    """Return the array and the offset where the work item's source begins: in ``x`` itself or in the filled block."""
+    if g.copied:
+        fill_block(x, g, item, block)
+        return block, 0
+    return x, source_offset(g, item)
+
+
+@helper
 def _fill_row(x, i, g, block, o):
     """One row: zeros, the image's columns, zeros."""
     begin = min(max(0, -g.left), g.width)

@@ -79,10 +79,7 @@ def _work(shape, x, dy, g, first, last, taps, row_at, groups, total, at):
     padded = np.empty(g.images * g.rows * g.result_w * shape.width, x.dtype)
     fill_zero(total, at, taps.size * g.results)
     for item in range(first, last):
-        image, origin = x, _block.source_offset(g, item)
-        if g.copied:
-            _block.fill_block(x, g, item, block)
-            image, origin = block, 0
+        image, origin = _block.place(x, g, item, block)
         di, images, rows = _block.result_offset(g, item), _block.images_of(g, item), _block.rows_of(g, item)
         _item(shape, image, origin, dy, di, g, images, rows, taps, row_at, groups, padded, total, at)
 

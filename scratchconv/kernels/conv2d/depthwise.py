@@ -52,10 +52,7 @@ def _work(shape, x, g, first, last, source, result, pieces, runs, taps, w, bias,
     """Compute the work items first..last-1."""
     block = np.empty(_block.block_size(g), x.dtype)
     for item in range(first, last):
-        image, origin = x, _block.source_offset(g, item)
-        if g.copied:
-            _block.fill_block(x, g, item, block)
-            image, origin = block, 0
+        image, origin = _block.place(x, g, item, block)
         at, variant = _block.result_offset(g, item), _block.is_last(g, item)
         for phase in range(pieces.shape[1]):
             for c in range(0, g.channels, shape.width):
@@ -134,10 +131,7 @@ def _work_weight_grad(shape, x, dy, g, first, last, taps, row_at, total, at):
     channels = (g.channels + shape.width - 1) // shape.width * shape.width
     fill_zero(total, at, taps.size * channels)
     for item in range(first, last):
-        image, origin = x, _block.source_offset(g, item)
-        if g.copied:
-            _block.fill_block(x, g, item, block)
-            image, origin = block, 0
+        image, origin = _block.place(x, g, item, block)
         di, images, rows = _block.result_offset(g, item), _block.images_of(g, item), _block.rows_of(g, item)
         for c in range(0, channels, shape.width):
             for t in range(0, taps.size, shape.rows):

@@ -58,10 +58,7 @@ def _work(shape, x, g, first, last, source, result, pieces, runs, weights, bias,
     groups, panels, depth = weights.shape[0], weights.shape[1], weights.shape[2]
     per_group, filters = g.channels // groups, g.results // groups
     for item in range(first, last):
-        image, origin = x, _block.source_offset(g, item)
-        if g.copied:
-            _block.fill_block(x, g, item, block)
-            image, origin = block, 0
+        image, origin = _block.place(x, g, item, block)
         at, variant = _block.result_offset(g, item), _block.is_last(g, item)
         for phase in range(pieces.shape[1]):
             for gp in range(groups * panels):
