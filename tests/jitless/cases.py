@@ -65,6 +65,8 @@ CONVOLUTIONS = (
     Geometry(0, (3, 3), 2, (1, 1), 9),
     Geometry(1, (3, 3), 2, (1, 1), 18),
     Geometry(1, (9, 3), 5, (2, 2), 5, groups=5),
+    Geometry(1, (3, 3), 17, (2, 2), 17, groups=17),
+    Geometry(1, (2, 2), 1, (3, 3), 2, padding=(1, 1)),
     Geometry(1, (2, 3), 512, (1, 2), 2, padding=(0, 1)),  # a pixel of 2 KiB in float32
 )
 

@@ -1,12 +1,17 @@
-"""Every kernel on tiny shapes. ``NUMBA_DISABLE_JIT=1 pytest tests/jitless`` runs them as plain Python.
+"""Every kernel on tiny shapes, as plain Python: ``NUMBA_DISABLE_JIT=1 pytest tests/jitless``.
 
 Without the compiler a debugger and line coverage see the loops, and an index beyond the end of an array is an error
-instead of a stray read. With it, the same tests show that compilation changed nothing.
+instead of a stray read. With it, ``pytest`` runs this folder once more in a process of its own; compiled kernels are
+the subject of ``tests/kernels``.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +20,8 @@ from numba import config
 
 from tests.jitless.cases import CASES, Case, Maker
 from tests.test_architecture import algorithms, operations, tree
+
+plain = pytest.mark.skipif(not config.DISABLE_JIT, reason="plain Python only: set NUMBA_DISABLE_JIT=1")
 
 # The longest sum adds 1024 products of numbers near one in another order than naive: partial sums near 30, rounded 1024
 # times by up to 6e-8 of themselves, wander by about 6e-5 in float32 and 1e-13 in float64. A missing product is near 1.
@@ -54,6 +61,7 @@ def results(operation: str, algorithm: str, case: Case) -> list[np.ndarray]:
     return outputs
 
 
+@plain
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("operation", "algorithm"), [(o, a) for o in sorted(CASES) for a in names(o)])
 def test_equals_the_contract(operation: str, algorithm: str, dtype: type) -> None:
@@ -66,7 +74,7 @@ def test_equals_the_contract(operation: str, algorithm: str, dtype: type) -> Non
             np.testing.assert_allclose(a, b, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype], err_msg=case.function)
 
 
-@pytest.mark.skipif(not config.DISABLE_JIT, reason="compiled code has its constants built in")
+@plain
 @pytest.mark.parametrize(("operation", "algorithm"), SMALL_BLOCKS)
 def test_equals_the_contract_where_work_is_cut(operation: str, algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SMALL_BLOCKS[operation, algorithm].items():
@@ -74,6 +82,7 @@ def test_equals_the_contract_where_work_is_cut(operation: str, algorithm: str, m
     test_equals_the_contract(operation, algorithm, np.float32)
 
 
+@plain
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_optimizers_update_a_table_of_parameters_as_one_by_one(dtype: type) -> None:
     vector, make = module("optimizer", "vector"), Maker(dtype)
@@ -81,7 +90,7 @@ def test_optimizers_update_a_table_of_parameters_as_one_by_one(dtype: type) -> N
     one_by_one = [[array.copy() for array in arrays] for arrays in (states, others, params)]
 
     def table(*arrays: list[np.ndarray]) -> np.ndarray:
-        return np.array([[row[0].size, *(array.ctypes.data for array in row)] for row in zip(*arrays, strict=True)])
+        return np.array([[row[0].size, *map(vector.address, row)] for row in zip(*arrays, strict=True)])
 
     vector.sgd_all(params[0], table(grads, states, params), 0.1, 0.9, 0.0, True, 0.01, False)
     vector.adam_all(params[0], table(grads, states, others, params), 2, 0.1, 0.9, 0.999, 1e-8, 0.01)
@@ -103,6 +112,14 @@ def test_covers_every_function_of_every_contract() -> None:
     assert found == wanted
 
 
-def test_mode_is_the_one_asked_for() -> None:
-    compiled = hasattr(module("conv2d", "naive").forward, "py_func")
-    assert compiled is not bool(config.DISABLE_JIT)
+@plain
+def test_nothing_is_compiled() -> None:
+    assert not hasattr(module("conv2d", "naive").forward, "py_func")
+
+
+@pytest.mark.skipif(bool(config.DISABLE_JIT), reason="this is that process")
+def test_passes_without_the_compiler() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__).parent)]
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
