@@ -12,7 +12,7 @@ from scratchconv.train import environment
 def describe(*, torch: bool = False) -> dict[str, Any]:
     """Versions, processor, commit and the present load; with PyTorch's version if it took part."""
     facts = environment.describe()
-    facts["load"] = round(os.getloadavg()[0], 2)
+    facts["load"] = {"before": os.getloadavg()}
     if torch:
         facts["versions"]["torch"] = importlib.metadata.version("torch")
     return facts

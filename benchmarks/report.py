@@ -68,6 +68,7 @@ def provenance(documents: list[Document]) -> str:
         {f"numba {d['versions']['numba']}, PyTorch {d['versions']['torch'].split('+')[0]}" for d in documents},
         {f"commit {str(d['commit'])[:12]}" for d in documents},
         {d["date"][:10] for d in documents},
+        {f"load before {d['load']['before'][0]:.1f}" for d in documents},
     ]
     return "Measured on " + "; ".join(", ".join(sorted(values)) for values in facts) + "."
 

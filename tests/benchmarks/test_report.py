@@ -26,6 +26,7 @@ def compared(**plan: Any) -> report.Document:
         "machine": {"cpu": "Test CPU", "cores": 2},
         "commit": "0123456789abcdef",
         "date": "2026-01-02T03:04:05+00:00",
+        "load": {"before": [0.25, 0.5, 0.75]},
     }
 
 
@@ -43,7 +44,9 @@ def test_training_table_has_a_row_for_each_library() -> None:
         "| 0 1 | 50.00 % | 98.50 % | 12.3 | 15.7 | 321 |",
     ]
     assert rows[2].startswith("| resnet, cifar10, 3 epochs, batch 100, all cores | scratchconv ")
-    assert table.endswith("Measured on Test CPU, 2 cores; numba 0.61, PyTorch 2.4.0; commit 0123456789ab; 2026-01-02.")
+    assert table.endswith(
+        "Measured on Test CPU, 2 cores; numba 0.61, PyTorch 2.4.0; commit 0123456789ab; 2026-01-02; load before 0.2."
+    )
 
 
 def test_steps_table_compares_within_a_job() -> None:
