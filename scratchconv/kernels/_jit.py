@@ -39,7 +39,7 @@ def _compile(function: Callable[..., Any], **flags: Any) -> Any:
 
 def helper(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels call."""
-    return _compile(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return _compile(function, no_cfunc_wrapper=True)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
