@@ -19,7 +19,7 @@ PIECES = 16  # tasks wanted when one sum is cut into chunks
 
 
 def total(x, divisor, out):
-    """out[o,i] = sum_r x[o,r,i] / divisor; see naive. Owns: as _moments. Cost: O*R*I flop, x read once."""
+    """out[o,i] = sum_r x[o,r,i] / divisor; see naive. Owns: as _sum_chunks. Cost: O*R*I flop, x read once."""
     center = np.zeros(out.shape, x.dtype)
     out[...] = _moments(x, center, False) / divisor
 
@@ -53,43 +53,36 @@ def _argmax_rows(x, o, values, indices):
                 indices[o, i] = r
 
 
-@parallel_kernel
 def _moments(x, center, squared):
-    """sum_r d or sum_r d² with d = x[o,r,i] - center[o,i], as float64 (O, I).
-
-    Owns: task (o, c, j) sums chunk c of the rows and block j of the columns of x[o] into its own part of scratch;
-    chunks are added in order.
-    """
+    """sum_r d or sum_r d² with d = x[o,r,i] - center[o,i], as float64 (O, I): chunk by chunk, added up in order."""
     outer, rows, inner = x.shape
     chunks, blocks = 1, (inner + COLUMNS - 1) // COLUMNS
     if outer * blocks < PIECES:
         chunks = 1 + min(PIECES, rows * inner // CHUNK, rows // RUN)
     partial = np.empty((chunks, outer, inner), np.float64)
-    tasks = chunks * outer * blocks
+    _sum_chunks(x, center, squared, chunks * outer * blocks, partial)
+    sums = partial[0]
+    for other in partial[1:]:
+        sums += other
+    return sums
+
+
+@parallel_kernel
+def _sum_chunks(x, center, squared, tasks, partial):
+    """Owns: task (c, o, j) sums chunk c of the rows and block j of the columns of x[o] into that part of partial."""
     if x.size <= CHUNK:
         for task in range(tasks):
-            _chunk(x, center, squared, chunks, task, partial)
+            _chunk(x, center, squared, task, partial)
     else:
         for task in prange(tasks):
-            _chunk(x, center, squared, chunks, np.int64(task), partial)
-    _add_chunks(partial)
-    return partial[0]
+            _chunk(x, center, squared, np.int64(task), partial)
 
 
 @helper
-def _add_chunks(partial):
-    """partial[0] += partial[1] + .. in order."""
-    chunks, outer, inner = partial.shape
-    for c in range(1, chunks):
-        for o in range(outer):
-            for i in range(inner):
-                partial[0, o, i] += partial[c, o, i]
-
-
-@helper
-def _chunk(x, center, squared, chunks, task, partial):
-    """One task of _moments."""
-    outer, rows, inner = x.shape
+def _chunk(x, center, squared, task, partial):
+    """One task of _sum_chunks."""
+    rows, inner = x.shape[1], x.shape[2]
+    chunks, outer = partial.shape[0], partial.shape[1]
     c, o, column = task % chunks, task // chunks % outer, task // chunks // outer * COLUMNS
     low, high = c * rows // chunks, (c + 1) * rows // chunks
     if inner == 1:
@@ -97,7 +90,8 @@ def _chunk(x, center, squared, chunks, task, partial):
         return
     run = np.empty(COLUMNS, x.dtype)
     width = min(COLUMNS, inner - column)
-    partial[c, o, column : column + width] = 0.0
+    for i in range(width):
+        partial[c, o, column + i] = 0.0
     for r in range(low, high, RUN):
         at = (o * rows + r) * inner + column
         _column_run(x, at, min(RUN, high - r), width, center, o * inner + column, squared, run)
