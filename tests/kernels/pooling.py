@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from tests.strategies import PoolGeometry
+
 Array = np.ndarray[Any, Any]
 
 
@@ -31,3 +33,18 @@ def output_shape(function: Callable[..., Any], shape: tuple[int, ...], **params:
 
 def poisoned(shape: tuple[int, ...], dtype: Any) -> Array:
     return np.full(shape, np.nan, dtype)
+
+
+def pairs(params: dict[str, Any]) -> tuple[Any, ...]:
+    """kernel, stride, padding and dilation as the kernels take them."""
+    return params["kernel_size"], params["stride"], params.get("padding", (0, 0)), params.get("dilation", (1, 1))
+
+
+def every_window_has_a_tap(geometry: PoolGeometry) -> bool:
+    """Whether PyTorch may be asked: it writes the gradient of a window without taps to an address outside of dx."""
+    _, *counts, _ = output_shape(torch.nn.functional.max_pool2d, geometry.x_shape, **geometry.params)
+    return all(
+        any(0 <= i * s - p + t * d < size for t in range(k))
+        for size, count, k, s, p, d in zip(geometry.x_shape[2:], counts, *pairs(geometry.params), strict=True)
+        for i in range(count)
+    )

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from scratchconv.kernels.max_pool2d import naive, vector
-from tests.kernels.pooling import Array, by_torch, output_shape, poisoned
+from tests.kernels.pooling import Array, by_torch, every_window_has_a_tap, output_shape, pairs, poisoned
 from tests.kernels.threads import every_thread_count
 from tests.strategies import PoolGeometry, dtypes, pool_geometries
 
@@ -31,11 +31,6 @@ WINDOWS = [
 ]
 
 
-def pairs(params: dict[str, Any]) -> tuple[Any, ...]:
-    """kernel, stride, padding and dilation as the kernels take them."""
-    return params["kernel_size"], params["stride"], params.get("padding", (0, 0)), params.get("dilation", (1, 1))
-
-
 def run(algorithm: Any, x: Array, dy: Array, params: dict[str, Any]) -> tuple[Array, Array]:
     """(y, dx) written over NaN; the inputs must not change."""
     before = x.copy(), dy.copy()
@@ -53,16 +48,6 @@ def case(x_shape: tuple[int, ...], params: dict[str, Any], values: list[float], 
     n, c, h, w = x_shape
     x = rng.choice(np.array(values, dtype), (n, h, w, c))
     return x, rng.integers(-8, 9, output_shape(max_pool2d, x_shape, **params)).astype(dtype)
-
-
-def every_window_has_a_tap(geometry: PoolGeometry) -> bool:
-    """Torch writes the gradient of a window without taps to an address outside of dx."""
-    _, *counts, _ = output_shape(max_pool2d, geometry.x_shape, **geometry.params)
-    return all(
-        any(0 <= i * s - p + t * d < size for t in range(k))
-        for size, count, k, s, p, d in zip(geometry.x_shape[2:], counts, *pairs(geometry.params), strict=True)
-        for i in range(count)
-    )
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
