@@ -9,7 +9,7 @@ from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive, rows, w
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.ops._op import Array
 
-_WITHOUT_SOURCES = (naive, im2col, depthwise)  # these read plain arrays only
+WITHOUT_SOURCES = (naive, im2col, depthwise)  # these read plain arrays only
 
 
 class Geometry(NamedTuple):
@@ -44,7 +44,7 @@ def choose(w: tuple[int, ...], geometry: Geometry, results: int, size: tuple[int
 def forward(x: Array, w: Array, b: Array, geometry: Geometry, y: Array) -> None:
     """Write y (N, OH, OW, F) from x (N, H, W, C), w (KH, KW, C/G, F) and b (F,)."""
     algorithm = choose(w.shape, geometry, w.shape[3], y.shape[:3])
-    if algorithm in _WITHOUT_SOURCES:
+    if algorithm in WITHOUT_SOURCES:
         algorithm.forward(x, w, b, *geometry, y)
     else:
         algorithm.run_forward(plain(x), w, b, *geometry, y, precision=backends.conv.precision)
@@ -53,7 +53,7 @@ def forward(x: Array, w: Array, b: Array, geometry: Geometry, y: Array) -> None:
 def input_grad(dy: Array, w: Array, geometry: Geometry, dx: Array) -> None:
     """Write dx (N, H, W, C) from dy (N, OH, OW, F) and w."""
     algorithm = choose(w.shape, geometry, dx.shape[3], dx.shape[:3])
-    if algorithm in _WITHOUT_SOURCES:
+    if algorithm in WITHOUT_SOURCES:
         algorithm.input_grad(dy, w, *geometry, dx)
     else:
         algorithm.run_input_grad(plain(dy), w, *geometry, dx, precision=backends.conv.precision)
@@ -62,7 +62,7 @@ def input_grad(dy: Array, w: Array, geometry: Geometry, dx: Array) -> None:
 def weight_grad(x: Array, dy: Array, geometry: Geometry, dw: Array) -> None:
     """Write dw (KH, KW, C/G, F) from x and dy."""
     algorithm = choose(dw.shape, geometry, dw.shape[3], dy.shape[:3])
-    if algorithm in _WITHOUT_SOURCES:
+    if algorithm in WITHOUT_SOURCES:
         algorithm.weight_grad(x, dy, *geometry, dw)
     else:
         algorithm.run_weight_grad(plain(x), plain(dy), *geometry, dw, precision=backends.conv.precision)

@@ -67,12 +67,11 @@ def finish_item(f, g, item, y):
     channels, at = g.results, result_offset(g, item)
     images, rows = images_of(g, item), result_rows_of(g, item)
     pixels = images * rows * g.result_w
-    for c in range(0, channels, simd.lanes_of(y)):
-        o = item * 3 * f.pitch + c
-        if f.kind & MOMENTS:
-            _moments(f, y, at + c, pixels, channels, channels - c, o)
-        if f.kind & RECEIVE:
-            _receive(f, y, at + c, pixels, channels, c, o)
+    if f.kind & MOMENTS:
+        for c in range(0, channels, simd.lanes_of(y)):
+            _moments(f, y, at + c, pixels, channels, channels - c, item * 3 * f.pitch + c)
+    if f.kind & RECEIVE:
+        receive_pixels(f, item, y, at, pixels, channels)
     if f.kind & SELECT:
         image, row = item // g.strips * g.images, item % g.strips * g.rows
         first = (image * (g.result_h // 2) + row // 2) * (g.result_w // 2) * channels
@@ -131,6 +130,13 @@ def _select_window(f, y, top, step, channels, c, o):
     smallest = simd.minimum(simd.minimum(p, q), simd.minimum(r, s))
     positive = simd.load(f.coefficients, c) > simd.splat(y, 0)
     simd.store_partial(f.selected, o, simd.select(positive, largest, smallest), live)
+
+
+@helper
+def receive_pixels(f, item, y, at, pixels, channels):
+    """RECEIVE for ``pixels`` neighbouring pixels from ``y[at]`` on."""
+    for c in range(0, channels, simd.lanes_of(y)):
+        _receive(f, y, at + c, pixels, channels, c, item * 3 * f.pitch + c)
 
 
 @helper
