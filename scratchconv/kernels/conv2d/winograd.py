@@ -18,6 +18,7 @@ from scratchconv.kernels._copy import aligned_empty, fill_zero
 from scratchconv.kernels._jit import helper, kernel, parallel_kernel, prange
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
+from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._finish import finish_item, nothing
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad, merge
@@ -124,7 +125,7 @@ def _store_edge(y, at, row, column, high, wide, live, tile, tile_columns, o):
 
 @helper
 def _transform_results(t, shape, g, tiling, rows, top, first, count, products, pi, bias, f, y, yi, edge, ei):
-    """Y = bias + t of the products of each tile, for the panel of results from ``f`` on."""
+    """y[·] = bias + t of the products of each tile, for the panel of results from ``f`` on."""
     lanes, row = simd.lanes_of(y), g.result_w * g.results
     n, i, j = _place_of(tiling, rows, first)
     for _ in range(count):
@@ -150,19 +151,24 @@ def _transform_results(t, shape, g, tiling, rows, top, first, count, products, p
 
 
 @helper
-def _forward_group(into, back, shape, g, tiling, rows, top, first, count, s, start, weights, bias, y, yi):
-    """Compute ``count`` tiles of a work item whose padded source lies in the scratch ``s``."""
+def _forward_group(into, back, shape, source, g, item, ahead, tiling, rows, first, count, s, start, weights, bias, y):
+    """Compute ``count`` tiles of a work item whose padded source lies in the scratch ``s``; fetch what comes next."""
     planes, lanes = into.rows * into.columns, simd.lanes_of(y)
     slab, panel = tiling.group * lanes, tiling.depth * shape.width
-    source, result = start + tiling.source_at, start + tiling.result_at
+    transformed, products = start + tiling.source_at, start + tiling.result_at
+    yi, share = _block.result_offset(g, item), first // tiling.group * (tiling.width // shape.width) * planes
     _transform_patches(into, g, tiling, rows, first, count, s, start + tiling.block_at,
-                       s, source, tiling.source_plane, slab, lanes)  # fmt: skip
+                       s, transformed, tiling.source_plane, slab, lanes)  # fmt: skip
     for f in range(0, g.results, shape.width):
         for p in range(planes):
-            _multiply(shape, s, source + p * tiling.source_plane, slab, tiling.depth,
+            fetch_source(source, ahead[0], share)
+            fetch_result(y, ahead[1], share)
+            share += 1
+            _multiply(shape, s, transformed + p * tiling.source_plane, slab, tiling.depth,
                       weights, p * tiling.weight_plane + f // shape.width * panel,
-                      s, result + p * tiling.result_plane, count)  # fmt: skip
-        _transform_results(back, shape, g, tiling, rows, top, first, count, s, result, bias, f, y, yi, s, start)
+                      s, products + p * tiling.result_plane, count)  # fmt: skip
+        top = item % g.strips * g.rows
+        _transform_results(back, shape, g, tiling, rows, top, first, count, s, products, bias, f, y, yi, s, start)
 
 
 @helper
@@ -172,18 +178,20 @@ def _forward_items(into, back, shape, source, g, tiling, first, last, weights, b
     fill_zero(s, start, tiling.scratch)
     for item in range(first, last):
         rows = (_block.result_rows_of(g, item) + tiling.high - 1) // tiling.high
-        top, yi = item % g.strips * g.rows, _block.result_offset(g, item)
         _block.fill_block(source, g, item, s, start + tiling.block_at)
         tiles = _block.images_of(g, item) * rows * tiling.columns
+        groups = (tiles + tiling.group - 1) // tiling.group
+        shares = groups * (tiling.width // shape.width) * into.rows * into.columns
+        ahead = source_stretch(source, g, item + 1, shares), result_stretch(y, g, item, shares)
         for tile in range(0, tiles, tiling.group):
             count = min(tiling.group, tiles - tile)
-            _forward_group(into, back, shape, g, tiling, rows, top, tile, count, s, start, weights, bias, y, yi)
+            _forward_group(into, back, shape, source, g, item, ahead, tiling, rows, tile, count, s, start, weights, bias, y)
         finish_item(finish, g, item, y)
 
 
 @parallel_kernel
 def _run(into, back, shape, source, g, tiling, weights, bias, y, finish):
-    """Y = bias + A'[Σ_c (B'dB) ⊙ U]A for every tile; see naive.forward
+    """y[·] = bias + A'[Σ_c (B'dB) ⊙ U]A for every tile; see naive.forward
 
     source, y flat NHWC; weights U (planes, panels, C, width). Owns: a worker writes all results of its work items.
     Cost: planes / (m m' r r') of the multiplications of naive, plus the transforms; scratch stays within L2.
@@ -275,6 +283,8 @@ def _weight_items(into, out, back, shape, x, dy, gx, gy, tiling, first, last, to
         tiles = _block.images_of(gx, item) * rows * tiling.columns
         _block.fill_block(x, gx, item, s, x_at)
         _block.fill_block(dy, gy, item, s, dy_at)
+        shares = (tiles + tiling.group - 1) // tiling.group * planes
+        next_x, next_dy = source_stretch(x, gx, item + 1, shares), source_stretch(dy, gy, item + 1, shares)
         for t in range(0, tiles, tiling.group):
             count = min(tiling.group, tiles - t)
             _transform_patches(into, gx, tiling, rows, t, count, s, x_at,
@@ -282,6 +292,9 @@ def _weight_items(into, out, back, shape, x, dy, gx, gy, tiling, first, last, to
             _transform_patches(out, gy, tiling, rows, t, count, s, dy_at,
                                s, result, tiling.result_plane, lanes, tiling.width)  # fmt: skip
             for p in range(planes):
+                share = t // tiling.group * planes + p
+                fetch_source(x, next_x, share)
+                fetch_source(dy, next_dy, share)
                 _add_products(shape, s, source + p * tiling.source_plane, tiling.pitch, tiling.depth,
                               s, result + p * tiling.result_plane, tiling.width, count,
                               s, sums + p * tiling.weight_plane)  # fmt: skip
