@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from scratchconv import backends
 from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive, rows, winograd
 from scratchconv.kernels.conv2d._source import plain
@@ -21,20 +23,21 @@ class Geometry(NamedTuple):
     groups: int
 
 
-def choose(w: tuple[int, ...], geometry: Geometry, results: int, size: tuple[int, ...]) -> Any:
+def choose(w: tuple[int, ...], geometry: Geometry, results: int, size: tuple[int, ...], dtype: Any = np.float32) -> Any:
     """Return the module that computes ``results`` channels on ``size`` (N, OH, OW) pixels with a kernel of shape ``w``.
 
     ``w`` is (KH, KW, C/G, F). For the input gradient the results are the channels of x.
     """
     stride, _, dilation, groups = geometry
-    name, taps = backends.conv.algorithm, w[:2]
+    name, precision, taps = backends.conv.algorithm, backends.conv.precision, w[:2]
     if name in ("naive", "im2col"):
         return {"naive": naive, "im2col": im2col}[name]
-    if name in ("auto", "winograd") and winograd.applies(taps, stride, dilation, groups):
+    channels = w[2] * w[3] // results  # that are added up: of x, or of dy for the input gradient
+    if name in ("auto", "winograd") and winograd.applies(taps, stride, dilation, groups, channels, precision):
         pixels = size[0] * size[1] * size[2]
         if name == "winograd" or winograd.pays(w[2], w[3], pixels):
             return winograd
-    if name in ("auto", "rows") and rows.applies(taps, stride, dilation, groups, results, size[2]):
+    if name in ("auto", "rows") and rows.applies(taps, stride, dilation, groups, results, size[2], dtype):
         return rows
     if name == "auto" and groups > 1 and w[2] == 1 and groups == w[3]:
         return depthwise
@@ -43,7 +46,7 @@ def choose(w: tuple[int, ...], geometry: Geometry, results: int, size: tuple[int
 
 def forward(x: Array, w: Array, b: Array, geometry: Geometry, y: Array) -> None:
     """Write y (N, OH, OW, F) from x (N, H, W, C), w (KH, KW, C/G, F) and b (F,)."""
-    algorithm = choose(w.shape, geometry, w.shape[3], y.shape[:3])
+    algorithm = choose(w.shape, geometry, w.shape[3], y.shape[:3], y.dtype)
     if algorithm in WITHOUT_SOURCES:
         algorithm.forward(x, w, b, *geometry, y)
     else:
@@ -52,7 +55,7 @@ def forward(x: Array, w: Array, b: Array, geometry: Geometry, y: Array) -> None:
 
 def input_grad(dy: Array, w: Array, geometry: Geometry, dx: Array) -> None:
     """Write dx (N, H, W, C) from dy (N, OH, OW, F) and w."""
-    algorithm = choose(w.shape, geometry, dx.shape[3], dx.shape[:3])
+    algorithm = choose(w.shape, geometry, dx.shape[3], dx.shape[:3], dx.dtype)
     if algorithm in WITHOUT_SOURCES:
         algorithm.input_grad(dy, w, *geometry, dx)
     else:
@@ -61,7 +64,7 @@ def input_grad(dy: Array, w: Array, geometry: Geometry, dx: Array) -> None:
 
 def weight_grad(x: Array, dy: Array, geometry: Geometry, dw: Array) -> None:
     """Write dw (KH, KW, C/G, F) from x and dy."""
-    algorithm = choose(dw.shape, geometry, dw.shape[3], dy.shape[:3])
+    algorithm = choose(dw.shape, geometry, dw.shape[3], dy.shape[:3], dw.dtype)
     if algorithm in WITHOUT_SOURCES:
         algorithm.weight_grad(x, dy, *geometry, dw)
     else:

@@ -78,7 +78,7 @@ def forward(
     ``selected`` (N, OH // 2, OW // 2, F) receives the largest value of each 2x2 window of y where ``positive`` (F,) is
     true, else the smallest: pooling commutes with a monotone BatchNorm and ReLU.
     """
-    algorithm = algorithm_for(w.shape, geometry, w.shape[3], y.shape[:3])
+    algorithm = algorithm_for(w.shape, geometry, w.shape[3], y.shape[:3], y.dtype)
     if source.out is not None and not _reads_all(source.z.shape, w.shape, geometry, y.shape):
         read(source, source.out)
         source = Reading(source.out)
@@ -109,9 +109,8 @@ def backward(
     shape = (gradient.g if gradient.y is None else gradient.y).shape
     precision = backends.conv.precision
     if dw is not None:
-        algorithm_for(w.shape, geometry, w.shape[3], shape[:3]).run_weight_grad(
-            x, dy, *geometry, dw, precision=precision
-        )
+        algorithm = algorithm_for(w.shape, geometry, w.shape[3], shape[:3], w.dtype)
+        algorithm.run_weight_grad(x, dy, *geometry, dw, precision=precision)
     if db is not None and gradient.y is None:
         bias_grad(gradient.g, db)
     elif db is not None:
@@ -120,7 +119,8 @@ def backward(
         return None
     kind = _receiving(source, target)
     finishing = functools.partial(_finish.make_finish, kind, target.g, **_receiving_arrays(source, target))
-    finish = algorithm_for(w.shape, geometry, w.shape[2] * geometry.groups, target.g.shape[:3]).run_input_grad(
+    algorithm = algorithm_for(w.shape, geometry, w.shape[2] * geometry.groups, target.g.shape[:3], w.dtype)
+    finish = algorithm.run_input_grad(
         dy, w, *geometry, target.g, make_finish=finishing if kind else None, precision=precision
     )
     return _sums(finish, target)
@@ -141,9 +141,11 @@ def receive(source: Reading, dx: Array, target: Target) -> Sums | None:
     return _sums(finish, target)
 
 
-def algorithm_for(w: tuple[int, ...], geometry: Geometry, results: int, size: tuple[int, ...]) -> Any:
+def algorithm_for(
+    w: tuple[int, ...], geometry: Geometry, results: int, size: tuple[int, ...], dtype: Any = np.float32
+) -> Any:
     """Return the module that computes a fused convolution; arguments as those of ``_convolution.choose``."""
-    algorithm = choose(w, geometry, results, size)
+    algorithm = choose(w, geometry, results, size, dtype)
     return direct if algorithm in WITHOUT_SOURCES else algorithm
 
 
