@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from scratchconv import backends
 from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive, rows, winograd
 from scratchconv.kernels.conv2d._source import plain
@@ -23,21 +21,17 @@ class Geometry(NamedTuple):
     groups: int
 
 
-def choose(w: tuple[int, ...], geometry: Geometry, results: int, size: tuple[int, ...], dtype: Any = np.float32) -> Any:
-    """Return the module that computes ``results`` channels on ``size`` (N, OH, OW) pixels with a kernel of shape ``w``.
-
-    ``w`` is (KH, KW, C/G, F). For the input gradient the results are the channels of x.
-    """
+def choose(w: tuple[int, ...], geometry: Geometry, results: Array) -> Any:
+    """Return the module that computes ``results``, y (N, OH, OW, F) or dx (N, H, W, C), from ``w`` (KH, KW, C/G, F)."""
     stride, _, dilation, groups = geometry
     name, precision, taps = backends.conv.algorithm, backends.conv.precision, w[:2]
     if name in ("naive", "im2col"):
         return {"naive": naive, "im2col": im2col}[name]
-    channels = w[2] * w[3] // results  # that are added up: of x, or of dy for the input gradient
+    channels = w[2] * w[3] // results.shape[3]  # that are added up: of x, or of dy for the input gradient
     if name in ("auto", "winograd") and winograd.applies(taps, stride, dilation, groups, channels, precision):
-        pixels = size[0] * size[1] * size[2]
-        if name == "winograd" or winograd.pays(w[2], w[3], pixels):
+        if name == "winograd" or winograd.pays(w[2], w[3], results.size // max(1, results.shape[3])):
             return winograd
-    if name in ("auto", "rows") and rows.applies(taps, stride, dilation, groups, results, size[2], dtype):
+    if name in ("auto", "rows") and rows.applies(taps, stride, dilation, groups, results):
         return rows
     if name == "auto" and groups > 1 and w[2] == 1 and groups == w[3]:
         return depthwise
@@ -46,7 +40,7 @@ def choose(w: tuple[int, ...], geometry: Geometry, results: int, size: tuple[int
 
 def forward(x: Array, w: Array, b: Array, geometry: Geometry, y: Array) -> None:
     """Write y (N, OH, OW, F) from x (N, H, W, C), w (KH, KW, C/G, F) and b (F,)."""
-    algorithm = choose(w.shape, geometry, w.shape[3], y.shape[:3], y.dtype)
+    algorithm = choose(w.shape, geometry, y)
     if algorithm in WITHOUT_SOURCES:
         algorithm.forward(x, w, b, *geometry, y)
     else:
@@ -55,7 +49,7 @@ def forward(x: Array, w: Array, b: Array, geometry: Geometry, y: Array) -> None:
 
 def input_grad(dy: Array, w: Array, geometry: Geometry, dx: Array) -> None:
     """Write dx (N, H, W, C) from dy (N, OH, OW, F) and w."""
-    algorithm = choose(w.shape, geometry, dx.shape[3], dx.shape[:3], dx.dtype)
+    algorithm = choose(w.shape, geometry, dx)
     if algorithm in WITHOUT_SOURCES:
         algorithm.input_grad(dy, w, *geometry, dx)
     else:
@@ -64,7 +58,7 @@ def input_grad(dy: Array, w: Array, geometry: Geometry, dx: Array) -> None:
 
 def weight_grad(x: Array, dy: Array, geometry: Geometry, dw: Array) -> None:
     """Write dw (KH, KW, C/G, F) from x and dy."""
-    algorithm = choose(dw.shape, geometry, dw.shape[3], dy.shape[:3], dw.dtype)
+    algorithm = choose(dw.shape, geometry, dy)
     if algorithm in WITHOUT_SOURCES:
         algorithm.weight_grad(x, dy, *geometry, dw)
     else:

@@ -45,6 +45,27 @@ def forward(
     RuntimeError
         If shapes, dtypes or the geometry do not fit.
     """
+    geometry, size = check(x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    dtype, unbatched = x.dtype, x.ndim == 3
+    images, weights = as_nhwc(x[None] if unbatched else x), as_khwcf(w)
+    y = empty((images.shape[0], *size, w.shape[0]), dtype)
+    bias = np.zeros(w.shape[0], dtype) if b is None else np.ascontiguousarray(b)
+    _convolution.forward(images, weights, bias, geometry, y)
+    result = from_nhwc(y)
+    return (result[0] if unbatched else result), Saved(images, weights, geometry, unbatched)
+
+
+def check(
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> tuple[Geometry, tuple[int, int]]:
+    """Return the geometry and (OH, OW), or raise as ``forward`` says."""
     geometry = Geometry(
         _checks.at_least(1, _checks.pair(stride, "stride"), "stride"),
         _checks.at_least(0, _checks.pair(padding, "padding"), "padding"),
@@ -52,15 +73,8 @@ def forward(
         _checks.integer(groups, "groups"),
     )
     _check_shapes(x, w, b, geometry.groups)
-    dtype = _checks.same_dtype(input=x, weight=w, bias=b)
-    unbatched = x.ndim == 3
-    size = output_size(x.shape, w.shape, geometry)
-    images, weights = as_nhwc(x[None] if unbatched else x), as_khwcf(w)
-    y = empty((images.shape[0], *size, w.shape[0]), dtype)
-    bias = np.zeros(w.shape[0], dtype) if b is None else np.ascontiguousarray(b)
-    _convolution.forward(images, weights, bias, geometry, y)
-    result = from_nhwc(y)
-    return (result[0] if unbatched else result), Saved(images, weights, geometry, unbatched)
+    _checks.same_dtype(input=x, weight=w, bias=b)
+    return geometry, output_size(x.shape, w.shape, geometry)
 
 
 def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:

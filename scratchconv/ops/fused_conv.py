@@ -14,7 +14,7 @@ import numpy as np
 
 from scratchconv import backends
 from scratchconv.kernels.conv2d import _ends, _finish, _source, direct
-from scratchconv.ops._convolution import WITHOUT_SOURCES, Geometry, bias_grad, choose
+from scratchconv.ops._convolution import WITHOUT_SOURCES, Geometry, choose
 from scratchconv.ops._op import Array
 
 
@@ -78,7 +78,7 @@ def forward(
     ``selected`` (N, OH // 2, OW // 2, F) receives the largest value of each 2x2 window of y where ``positive`` (F,) is
     true, else the smallest: pooling commutes with a monotone BatchNorm and ReLU.
     """
-    algorithm = algorithm_for(w.shape, geometry, w.shape[3], y.shape[:3], y.dtype)
+    algorithm = algorithm_for(w.shape, geometry, y)
     if source.out is not None and not _reads_all(source.z.shape, w.shape, geometry, y.shape):
         read(source, source.out)
         source = Reading(source.out)
@@ -98,29 +98,20 @@ def backward(
     geometry: Geometry,
     *,
     dw: Array | None = None,
-    db: Array | None = None,
     target: Target | None = None,
 ) -> Sums | None:
-    """Write dw, db and the gradient of what was read (``target``), each if given; return the sums that target asks for.
-
-    After a BatchNorm db is zero, since BatchNorm takes the mean away again; it is written as exactly that.
-    """
+    """Write dw and the gradient of what was read (``target``), each if given; return the sums that target asks for."""
     x, dy = _as_source(source._replace(out=None)), _as_gradient(gradient)
-    shape = (gradient.g if gradient.y is None else gradient.y).shape
     precision = backends.conv.precision
     if dw is not None:
-        algorithm = algorithm_for(w.shape, geometry, w.shape[3], shape[:3], w.dtype)
-        algorithm.run_weight_grad(x, dy, *geometry, dw, precision=precision)
-    if db is not None and gradient.y is None:
-        bias_grad(gradient.g, db)
-    elif db is not None:
-        db[:] = 0
+        algorithm_for(w.shape, geometry, gradient.g if gradient.y is None else gradient.y).run_weight_grad(
+            x, dy, *geometry, dw, precision=precision
+        )
     if target is None:
         return None
     kind = _receiving(source, target)
     finishing = functools.partial(_finish.make_finish, kind, target.g, **_receiving_arrays(source, target))
-    algorithm = algorithm_for(w.shape, geometry, w.shape[2] * geometry.groups, target.g.shape[:3], w.dtype)
-    finish = algorithm.run_input_grad(
+    finish = algorithm_for(w.shape, geometry, target.g).run_input_grad(
         dy, w, *geometry, target.g, make_finish=finishing if kind else None, precision=precision
     )
     return _sums(finish, target)
@@ -141,11 +132,9 @@ def receive(source: Reading, dx: Array, target: Target) -> Sums | None:
     return _sums(finish, target)
 
 
-def algorithm_for(
-    w: tuple[int, ...], geometry: Geometry, results: int, size: tuple[int, ...], dtype: Any = np.float32
-) -> Any:
+def algorithm_for(w: tuple[int, ...], geometry: Geometry, results: Array) -> Any:
     """Return the module that computes a fused convolution; arguments as those of ``_convolution.choose``."""
-    algorithm = choose(w, geometry, results, size, dtype)
+    algorithm = choose(w, geometry, results)
     return direct if algorithm in WITHOUT_SOURCES else algorithm
 
 

@@ -38,12 +38,12 @@ _PIXELS = {16: (8, 7), 32: (16, 14)}
 _MOST_TAPS = {16: 5, 32: 7}
 
 
-def applies(taps, stride, dilation, groups, results, width, dtype=np.float32):
-    """Whether this algorithm computes a convolution of ``results`` filters and ``width`` result columns, and pays."""
+def applies(taps, stride, dilation, groups, results):
+    """Whether this algorithm computes such a convolution with ``results`` (N, OH, OW, F), and pays."""
     registers = simd.vector_registers()
     plain_geometry = groups == 1 and (*stride, *dilation) == (1, 1, 1, 1)
-    few = results <= simd.lanes(dtype) and 1 < taps[1] <= _MOST_TAPS[registers]
-    return plain_geometry and few and width >= min(_PIXELS[registers])
+    few = results.shape[3] <= simd.lanes(results.dtype) and 1 < taps[1] <= _MOST_TAPS[registers]
+    return plain_geometry and few and results.shape[2] >= min(_PIXELS[registers])
 
 
 @helper
