@@ -1,4 +1,4 @@
-"""Transforms of register tiles: the compiled form, the plain-Python form and exact fractions agree; see test_vector.py."""
+"""Transforms of register tiles: the compiled form, the plain-Python form and NumPy agree; see test_vector.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scratchconv.simd._types import VectorType, vector_ir
 from tests.simd.test_tile import BASE, dtypes, whole_numbers
 from tests.simd.test_vector import GUARD, forms
 
-# The matrices of F(2, 3) and some that have neither pairs nor ones. Entries are whole or powers of two: on whole numbers
+# The matrices of F(2, 3) and one that has neither pairs nor ones. Entries are whole or powers of two: on whole numbers
 # every product and sum is exact, so every order of operations gives equal bits.
 SOURCE = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, -1, 0, 1))
 KERNEL = ((1, 0, 0), ("1/2", "1/2", "1/2"), ("1/2", "-1/2", "1/2"), (0, 0, 1))
