@@ -16,7 +16,7 @@ def _read_image(source, image, out):
 
 @parallel_kernel
 def read_all(source, images, out):
-    """Out = the source (see _source), flat (N, H, W, C). Owns: a worker writes whole images. Cost: one pass."""
+    """out[n, i, j, c] = the source (see _source), flat NHWC. Owns: a worker writes whole images. Cost: one pass."""
     for image in prange(images):
         _read_image(source, image, out)
 

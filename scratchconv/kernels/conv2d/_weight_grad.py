@@ -110,7 +110,7 @@ def _place_gradient(dy, g, item, dense):
 def _run(shape, x, dy, g, starts, row_at, groups, totals):
     """totals[chunk] = Σ over the chunk's work items of naive.weight_grad; see _sum_pixels
 
-    x, dy Sources (see _source); totals (chunks, taps and channels and one row more, F). Owns: a worker writes totals[chunk].
+    x, dy Sources; totals (chunks, taps and channels and one row more, F). Owns: a worker writes totals[chunk].
     Cost: that of naive plus the padding of tiles; reads x and dy once from memory, then from cache.
     """
     items, chunks = _block.work_items(g), totals.shape[0]

@@ -86,8 +86,8 @@ def _work(shape, x, g, first, last, source, result, pieces, runs, weights, bias,
 def _run(shape, x, g, source, result, pieces, runs, weights, bias, y, finish):
     """y[n,·,·,f] = bias[f] + Σ over runs and channels of source pixel x weight panel; see naive.forward, input_grad
 
-    x a Source, y flat NHWC; weights (G, P, R, width) packed; bias (G, P*width). Owns: a worker writes all results of its work
-    items. Cost: that of naive plus the padding of tiles and panels; reads each source row about once from memory.
+    x a Source, y flat NHWC; weights (G, P, R, width) packed; bias (G, P*width). Owns: a worker writes all results of
+    its work items. Cost: that of naive plus the padding of tiles and panels; reads a source row about once from memory.
     """
     items = _block.work_items(g)
     chunks = min(items, CHUNKS)
