@@ -9,17 +9,23 @@ import numpy as np
 import numpy.typing as npt
 
 from scratchconv.ops._op import Array
+from scratchconv.ops._pool import ALIGNMENT, POOL
 
-ALIGNMENT = 64  # bytes: one cache line, one AVX-512 vector
 SMALL = 2048  # bytes: below, finding an aligned start takes longer than it can save
+POOLED = 131072  # bytes: from here the C library may return memory to the operating system at once
 
 
 def empty(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
-    """Return an uninitialised C-contiguous array whose data start on a cache line if it has many."""
+    """Return an uninitialised C-contiguous array whose data start on a cache line if it has many.
+
+    The memory of a large one may be that of an earlier result that no array shows any more (``_pool.py``).
+    """
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     if size <= SMALL:
         return np.empty(shape, dtype)
+    if size >= POOLED:
+        return POOL.empty(shape, dtype)
     raw = np.empty(size + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + size].view(dtype).reshape(shape)
