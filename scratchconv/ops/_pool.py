@@ -52,7 +52,7 @@ class Pool:
         """Return an uninitialised C-contiguous array in a block of its own, which comes back when the array dies."""
         size = -(-math.prod(shape) * dtype.itemsize // GRANULE) * GRANULE
         block = self._take(size) or _new_block(size)
-        root: Array = np.ndarray(shape, dtype, block)
+        root: Array = np.ndarray(shape, dtype, block)  # type: ignore[arg-type]  # any buffer will do
         loan = _Loan(root, self._give_back)
         loan.block = block
         self._loans[id(loan)] = loan

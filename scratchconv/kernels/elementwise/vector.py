@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, threaded_kernel
 from scratchconv.kernels.elementwise.naive import (
     ABS,
     ABS_GRADIENT,
@@ -33,30 +33,29 @@ from scratchconv.kernels.elementwise.naive import (
 SPAN = 16384  # elements of one parallel piece: long enough to hide its start, short enough to share out evenly
 
 
-@parallel_kernel
+@threaded_kernel
 def unary(op, x, out):
     """See naive. Owns: span s writes out[s * SPAN : (s + 1) * SPAN]. Cost: n flop, 2n elements moved."""
-    n = out.size
-    if n <= 2 * SPAN:
-        _unary_span(op, x, out, 0, n)
-    else:
-        for s in prange((n + SPAN - 1) // SPAN):
-            _unary_span(op, x, out, s * SPAN, min(n, (s + 1) * SPAN))
+    size = _span(out.size)
+    simd.run_tasks(_unary_span, (out.size + size - 1) // size, size, op, x, out)
 
 
-@parallel_kernel
+@threaded_kernel
 def binary(op, x, y, shape, x_strides, y_strides, out):
     """See naive. Owns: span s writes out[s * SPAN : (s + 1) * SPAN]. Cost: n flop, up to 3n elements moved."""
-    n = out.size
-    if n <= 2 * SPAN:
-        _binary_span(op, x, y, shape, x_strides, y_strides, out, 0, n)
-    else:
-        for s in prange((n + SPAN - 1) // SPAN):
-            _binary_span(op, x, y, shape, x_strides, y_strides, out, s * SPAN, min(n, (s + 1) * SPAN))
+    size = _span(out.size)
+    simd.run_tasks(_binary_span, (out.size + size - 1) // size, size, op, x, y, shape, x_strides, y_strides, out)
 
 
 @helper
-def _unary_span(op, x, out, low, high):
+def _span(n):
+    """Elements of one task: all of few."""
+    return max(n, 1) if n <= 2 * SPAN else SPAN
+
+
+@helper
+def _unary_span(s, size, op, x, out):
+    low, high = s * size, min(out.size, (s + 1) * size)
     if op == EXP:
         for e in range(low, high):
             out[e] = np.exp(x[e])
@@ -87,8 +86,9 @@ def _transform(op, out, v):
 
 
 @helper
-def _binary_span(op, x, y, shape, x_strides, y_strides, out, low, high):
-    """Fill the elements low..high of out, one piece of a row (of the last axis) after the other."""
+def _binary_span(s, size, op, x, y, shape, x_strides, y_strides, out):
+    """Fill span s of out, one piece of a row (of the last axis) after the other."""
+    low, high = s * size, min(out.size, (s + 1) * size)
     last = shape.size - 1
     e = low
     while e < high:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv.kernels._copy import fill_zero
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, threaded_kernel
 from scratchconv.kernels._windows import (
     load_channels,
     offset_table,
@@ -21,28 +21,27 @@ from scratchconv.kernels._windows import (
     windows_overlap,
     windows_tile,
 )
-from scratchconv.simd import lanes_of, load, maximum, select, splat, store
+from scratchconv.simd import lanes_of, load, maximum, run_tasks, select, splat, store
 
 
-@parallel_kernel
+@threaded_kernel
 def forward(x, kernel, stride, padding, dilation, y):
     """See naive. Owns: image n writes y[n]. Cost: N*OH*OW*C*KH*KW compares; x is read and y written once."""
-    for n in prange(x.shape[0]):
-        _forward_image(x[n], kernel, stride, padding, dilation, y[n])
+    run_tasks(_forward_image, x.shape[0], x, kernel, stride, padding, dilation, y)
 
 
-@parallel_kernel
+@threaded_kernel
 def backward(x, dy, kernel, stride, padding, dilation, dx):
     """See naive; windows are added in raster order, in the dtype of dx.
 
     Owns: image n writes dx[n]. Cost: the compares of forward and as many additions; x, dy and dx are moved once.
     """
-    for n in prange(x.shape[0]):
-        _backward_image(x[n], dy[n], kernel, stride, padding, dilation, dx[n])
+    run_tasks(_backward_image, x.shape[0], x, dy, kernel, stride, padding, dilation, dx)
 
 
 @helper
-def _forward_image(x, kernel, stride, padding, dilation, y):
+def _forward_image(n, batch, kernel, stride, padding, dilation, out):
+    x, y = batch[n], out[n]
     _, W, C = x.shape
     OH, OW, _ = y.shape
     steps = (dilation[0] * W * C, dilation[1] * C, stride[1] * C)
@@ -60,8 +59,9 @@ def _forward_image(x, kernel, stride, padding, dilation, y):
 
 
 @helper
-def _backward_image(x, dy, kernel, stride, padding, dilation, dx):
+def _backward_image(n, batch, gradients, kernel, stride, padding, dilation, out):
     """Windows that share no pixel store where others must add; windows that tile the image leave nothing to clear."""
+    x, dy, dx = batch[n], gradients[n], out[n]
     _, W, C = x.shape
     OH, OW, _ = dy.shape
     steps = (dilation[0] * W * C, dilation[1] * C, stride[1] * C)

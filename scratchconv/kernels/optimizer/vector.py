@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, kernel, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, kernel, threaded_kernel
 
 SPAN = 16384  # elements of one parallel piece
 
@@ -34,27 +34,24 @@ def address(x):
     return x.ctypes.data
 
 
-@parallel_kernel
+@threaded_kernel
 def sgd_all(like, table, lr, momentum, dampening, nesterov, weight_decay, first):
     """Run sgd for each row (size, address of grad, of buffer, of param) of the int64 table; ``like`` gives the dtype.
 
     Owns: a piece writes a span of one parameter and of its buffer.
     """
-    pieces = _count_pieces(table)
-    for i in prange(pieces):
-        _sgd_piece(like, table, np.int64(i), (lr, momentum, dampening, weight_decay), nesterov, first)
+    constants = (lr, momentum, dampening, weight_decay)
+    simd.run_tasks(_sgd_piece, _count_pieces(table), like, table, constants, nesterov, first)
 
 
-@parallel_kernel
+@threaded_kernel
 def adam_all(like, table, step, lr, beta1, beta2, eps, weight_decay):
     """Run adam for each row (size, address of grad, of exp_avg, of exp_avg_sq, of param) of the int64 table.
 
     ``like`` gives the dtype. Owns: a piece writes a span of one parameter and of its state.
     """
     constants = _adam_constants(step, lr, beta1, beta2, eps, weight_decay)
-    pieces = _count_pieces(table)
-    for i in prange(pieces):
-        _adam_piece(like, table, np.int64(i), constants)
+    simd.run_tasks(_adam_piece, _count_pieces(table), like, table, constants)
 
 
 @helper
@@ -76,7 +73,7 @@ def _find_piece(table, piece):
 
 
 @helper
-def _sgd_piece(like, table, piece, constants, nesterov, first):
+def _sgd_piece(piece, like, table, constants, nesterov, first):
     row, low = _find_piece(table, piece)
     size = table[row, 0]
     grad, param = simd.memory_at(like, table[row, 1], size), simd.memory_at(like, table[row, 3], size)
@@ -85,7 +82,7 @@ def _sgd_piece(like, table, piece, constants, nesterov, first):
 
 
 @helper
-def _adam_piece(like, table, piece, constants):
+def _adam_piece(piece, like, table, constants):
     row, low = _find_piece(table, piece)
     size = table[row, 0]
     grad, param = simd.memory_at(like, table[row, 1], size), simd.memory_at(like, table[row, 4], size)
