@@ -113,13 +113,32 @@ def _binary_span(s, size, op, x, y, shape, x_strides, y_strides, out):
 def _vector_row(op, x, xi, x_step, y, yi, y_step, out, at, n):
     lanes = simd.lanes_of(out)
     whole = n - n % lanes
-    for j in range(0, whole, lanes):
-        a, b = _operand(x, xi, x_step, j), _operand(y, yi, y_step, j)
-        simd.store(out, at + j, _combine(op, out, a, b))
+    if x_step == 1 and y_step == 1:
+        _both_in_order(op, x, xi, y, yi, out, at, whole)
+    else:
+        for j in range(0, whole, lanes):
+            a, b = _operand(x, xi, x_step, j), _operand(y, yi, y_step, j)
+            simd.store(out, at + j, _combine(op, out, a, b))
     if whole < n:
         rest = n - whole
         a, b = _operand_partial(x, xi, x_step, whole, rest), _operand_partial(y, yi, y_step, whole, rest)
         simd.store_partial(out, at + whole, _combine(op, out, a, b), rest)
+
+
+@helper
+def _both_in_order(op, x, xi, y, yi, out, at, n):
+    """The most frequent case: the two most frequent functions have loops of their own, without a choice inside."""
+    lanes = simd.lanes_of(out)
+    if op == ADD:
+        for j in range(0, n, lanes):
+            simd.store(out, at + j, simd.load(x, xi + j) + simd.load(y, yi + j))
+    elif op == RELU_GRADIENT:
+        zero = simd.splat(out, 0.0)
+        for j in range(0, n, lanes):
+            simd.store(out, at + j, simd.select(simd.load(y, yi + j) > zero, simd.load(x, xi + j), zero))
+    else:
+        for j in range(0, n, lanes):
+            simd.store(out, at + j, _combine(op, out, simd.load(x, xi + j), simd.load(y, yi + j)))
 
 
 @helper

@@ -125,12 +125,22 @@ def _adam_span(constants, grad, exp_avg, exp_avg_sq, param, low, high):
     decay, share1 = simd.splat(param, constants[0]), simd.splat(param, constants[1])
     keep2, share2 = simd.splat(param, constants[2]), simd.splat(param, constants[3])
     root, eps, rate = simd.splat(param, constants[4]), simd.splat(param, constants[5]), simd.splat(param, constants[6])
-    for i in range(low, high, simd.lanes_of(param)):
-        n = high - i
-        p, m = simd.load_partial(param, i, n), simd.load_partial(exp_avg, i, n)
-        g = simd.load_partial(grad, i, n) + decay * p
+    lanes = simd.lanes_of(param)
+    whole = high - (high - low) % lanes
+    for i in range(low, whole, lanes):
+        p, m, v = simd.load(param, i), simd.load(exp_avg, i), simd.load(exp_avg_sq, i)
+        g = simd.load(grad, i) + decay * p
         m = m + share1 * (g - m)
-        v = keep2 * simd.load_partial(exp_avg_sq, i, n) + share2 * g * g
-        simd.store_partial(exp_avg, i, m, n)
-        simd.store_partial(exp_avg_sq, i, v, n)
-        simd.store_partial(param, i, p - rate * (m / (simd.square_root(v) / root + eps)), n)
+        v = keep2 * v + share2 * g * g
+        simd.store(exp_avg, i, m)
+        simd.store(exp_avg_sq, i, v)
+        simd.store(param, i, p - rate * (m / (simd.square_root(v) / root + eps)))
+    if whole < high:
+        n = high - whole
+        p, m = simd.load_partial(param, whole, n), simd.load_partial(exp_avg, whole, n)
+        g = simd.load_partial(grad, whole, n) + decay * p
+        m = m + share1 * (g - m)
+        v = keep2 * simd.load_partial(exp_avg_sq, whole, n) + share2 * g * g
+        simd.store_partial(exp_avg, whole, m, n)
+        simd.store_partial(exp_avg_sq, whole, v, n)
+        simd.store_partial(param, whole, p - rate * (m / (simd.square_root(v) / root + eps)), n)
