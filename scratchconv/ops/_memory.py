@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -35,6 +36,12 @@ def empty_like(x: Array, dtype: npt.DTypeLike | None = None) -> Array:
     """Return an uninitialised array with the shape and the memory order of ``x`` (channels-last stays so)."""
     if x.flags.c_contiguous:
         return empty(x.shape, dtype or x.dtype)
-    order = sorted(range(x.ndim), key=lambda axis: (-abs(x.strides[axis]), axis))
-    inverse = sorted(range(x.ndim), key=order.__getitem__)
-    return empty([x.shape[axis] for axis in order], dtype or x.dtype).transpose(inverse)
+    shape, inverse = _memory_order(x.shape, x.strides)
+    return empty(shape, dtype or x.dtype).transpose(inverse)
+
+
+@functools.lru_cache(maxsize=4096)
+def _memory_order(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the sizes of the axes from slowest to fastest, and the permutation that undoes that order."""
+    order = sorted(range(len(shape)), key=lambda axis: (-abs(strides[axis]), axis))
+    return tuple(shape[axis] for axis in order), tuple(sorted(range(len(shape)), key=order.__getitem__))
