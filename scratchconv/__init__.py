@@ -50,13 +50,18 @@ from scratchconv.autograd.dtypes import bool, float32, float64, int64
 from scratchconv.kernels._threads import get_num_threads, set_num_threads
 
 if typing.TYPE_CHECKING:
-    from scratchconv import autograd, backends, data, models, nn, optim, serialization, train
+    from scratchconv import autograd, backends, compiler, data, models, nn, optim, serialization, train
+    from scratchconv.compiler import compile
     from scratchconv.serialization import load, save
 
 __version__ = "0.1.0"
 
-_LAZY_MODULES = ("autograd", "backends", "data", "models", "nn", "optim", "serialization", "train")
-_LAZY_NAMES = {"load": "scratchconv.serialization", "save": "scratchconv.serialization"}
+_LAZY_MODULES = ("autograd", "backends", "compiler", "data", "models", "nn", "optim", "serialization", "train")
+_LAZY_NAMES = {
+    "compile": "scratchconv.compiler",
+    "load": "scratchconv.serialization",
+    "save": "scratchconv.serialization",
+}
 
 
 def __getattr__(name: str) -> typing.Any:
@@ -78,6 +83,8 @@ __all__ = [
     "backends",
     "bool",
     "cat",
+    "compile",
+    "compiler",
     "data",
     "empty",
     "enable_grad",

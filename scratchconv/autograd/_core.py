@@ -59,6 +59,8 @@ T = TypeVar("T", bound=TensorCore)
 
 def record(make: Callable[[Array], T], op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> T:
     """Run ``op`` on the arrays of ``inputs`` (tensors, arrays, None) and record it if an input wants a gradient."""
+    if (tracer := modes.tracer()) is not None:
+        return tracer.record(make, op, inputs, params)  # type: ignore[no-any-return]
     arrays = [x.data if isinstance(x, TensorCore) else x for x in inputs]
     y, saved = op.forward(*arrays, **params)
     result = make(y)
@@ -69,6 +71,8 @@ def record(make: Callable[[Array], T], op: Op, inputs: Sequence[Any], params: di
 
 def record_view(make: Callable[[Array, Version], T], op: Op, x: T, params: dict[str, Any]) -> T:
     """Like ``record`` for an operation that may return a view of its input, which then shares the version counter."""
+    if (tracer := modes.tracer()) is not None:
+        return tracer.record_view(make, op, x, params)  # type: ignore[no-any-return]
     y, saved = op.forward(x.data, **params)
     shares = np.may_share_memory(y, x.data)
     result = make(y, x._version if shares else Version())
@@ -89,6 +93,9 @@ def record_in_place(x: TensorCore, op: Op, others: Sequence[Any], params: dict[s
         If ``x`` is, or shows, a leaf that requires a gradient; if it has several elements in one place; if its array
         is read-only.
     """
+    if (tracer := modes.tracer()) is not None:
+        tracer.record_in_place(x, op, others, params)
+        return
     if x.data.size and any(stride == 0 and size > 1 for stride, size in zip(x.data.strides, x.data.shape, strict=True)):
         raise RuntimeError(f"an expanded tensor (shape {x.data.shape}) cannot be changed in place; clone it first")
     if not x.data.flags.writeable:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import ClassVar, Self
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
 
 
 class _State(threading.local):
     """Recording is on in every new thread."""
 
     enabled = True
+    tracer: Any = None
 
 
 _state = _State()
@@ -55,3 +57,18 @@ class enable_grad(_Mode):
     """Record inside the block or the decorated function, even if a ``no_grad`` block surrounds it."""
 
     _enabled = True
+
+
+def tracer() -> Any:
+    """Return what takes down operations instead of running them on this thread (see ``scratchconv.compiler``), or None."""
+    return _state.tracer
+
+
+@contextlib.contextmanager
+def tracing(tracer: Any) -> Iterator[None]:
+    """Let ``tracer`` take down all operations inside the block."""
+    found, _state.tracer = _state.tracer, tracer
+    try:
+        yield
+    finally:
+        _state.tracer = found

@@ -61,14 +61,14 @@ def forward(
     NotImplementedError
         If ``x`` is not float32 or float64.
     """
-    channels = _check_arrays(x, gamma, beta, running_mean, running_var)
-    _check_mode(x, running_mean, running_var, training, momentum, eps)
+    numbers: dict[str, Any] = {"training": training, "momentum": momentum, "eps": eps}
+    channels = check(x, gamma, beta, running_mean=running_mean, running_var=running_var, **numbers)
     last = channels_last(x)
     rows = contiguous(last).reshape(math.prod(last.shape[:-1]), channels)
     mean, var = np.zeros(channels), np.ones(channels)
     if training and rows.size:
         vector.moments(rows, mean, var)
-        _update(running_mean, running_var, mean, var, len(rows), momentum)
+        update_running(running_mean, running_var, mean, var, len(rows), momentum)
     elif not training:
         mean[:], var[:] = running_mean, running_var
     inverse_std = _inverse_root(var, eps, training)
@@ -98,6 +98,23 @@ def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | 
         dx = _restored(dx, shape)
     gradients = (dx, (moment * inverse_std).astype(x.dtype), dbeta.astype(x.dtype))
     return tuple(gradient if need else None for gradient, need in zip(gradients, needs, strict=False))
+
+
+def check(
+    x: Array,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    *,
+    running_mean: Array | None,
+    running_var: Array | None,
+    training: bool,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> int:
+    """Return the number of channels, or raise as ``forward`` says."""
+    channels = _check_arrays(x, gamma, beta, running_mean, running_var)
+    _check_mode(x, running_mean, running_var, training, momentum, eps)
+    return channels
 
 
 def _check_arrays(
@@ -134,7 +151,7 @@ def _check_mode(
         raise ValueError(f"training needs more than one value a channel, got input {x.shape}")
 
 
-def _update(
+def update_running(
     running_mean: Array | None, running_var: Array | None, mean: Array, var: Array, count: int, momentum: float
 ) -> None:
     """Move the running buffers towards the statistics of a batch with ``count`` values a channel."""

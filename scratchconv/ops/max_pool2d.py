@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scratchconv.kernels.max_pool2d import vector
 from scratchconv.ops import _checks, _pooling
@@ -49,6 +49,16 @@ def forward(
     y = empty((len(images), *windows.output_size(x.shape, ceil_mode), images.shape[3]), dtype)
     vector.forward(images, *windows, y)
     return _pooling.restored(y, x.ndim == 3), Saved(images, windows, x.ndim == 3)
+
+
+def output_shape(x: Array, **geometry: Any) -> tuple[int, ...]:
+    """Return the shape of ``forward(x, **geometry)``; raises as it does."""
+    ceil_mode = _checks.truth(geometry.pop("ceil_mode", False), "ceil_mode")
+    windows = _pooling.windows(**{"stride": None, "padding": 0, **geometry})
+    _checks.supported(x, "max_pool2d")
+    if x.ndim not in (3, 4) or 0 in x.shape[-3:]:
+        _pooling.images(x)  # raises
+    return (*x.shape[:-2], *windows.output_size(x.shape, ceil_mode))
 
 
 def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None]:

@@ -1,0 +1,91 @@
+"""From a traced call to a plan, and the plan as one operation that autograd records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from scratchconv import nn
+from scratchconv.compiler._graph import Graph, Node, Value
+from scratchconv.compiler._patterns import match
+from scratchconv.compiler._run import Buffers, Gradients, Run
+from scratchconv.compiler._steps import Chain, ConvStep, PlainStep
+from scratchconv.ops._op import Array
+
+Step = ConvStep | PlainStep
+
+
+class Plan:
+    """The steps of one kind of call, and their buffers. ``forward`` and ``backward`` make it an operation."""
+
+    name = "compiled"
+
+    def __init__(self, graph: Graph, model: nn.Module) -> None:
+        self.graph = graph
+        self.inputs = [*graph.inputs, *graph.leaves]
+        self.chains: dict[Value, Chain] = {}
+        self.steps = _steps(graph, model, self.chains)
+        self.watch: Callable[[Step, str, float], None] | None = None  # hears how long each step took
+        self._free: list[Buffers] = []
+
+    def forward(self, *arrays: Array, recording: bool) -> tuple[Array, Any]:
+        """Run all steps on the arguments' and the leaves' arrays."""
+        run = Run(self._free.pop() if self._free else {}, self._free, recording)
+        run.arrays.update(zip(self.graph.inputs, arrays, strict=False))
+        for step in self.steps:
+            self._timed(step, "forward", step.forward, run)
+        output = self.graph.output
+        y = self.chains[output].array(run) if output in self.chains else run.array(output)
+        return run.own(y), (run, *arrays) if recording else ()
+
+    def backward(self, saved: Any, dy: Array, needs: tuple[bool, ...]) -> list[Array | None]:
+        """Run all steps backwards."""
+        run = saved[0]
+        gradients = Gradients(run)
+        gradients.add(self.graph.output, dy)
+        for step in reversed(self.steps):
+            self._timed(step, "backward", step.backward, gradients)
+        found = [gradients.of(value) for value in self.inputs]
+        return [run.own(g) if need and g is not None else None for g, need in zip(found, needs, strict=True)]
+
+    def _timed(self, step: Step, way: str, work: Callable[[Any], None], state: Any) -> None:
+        if self.watch is None:
+            work(state)
+            return
+        start = time.perf_counter()
+        work(state)
+        self.watch(step, way, time.perf_counter() - start)
+
+
+def _steps(graph: Graph, model: nn.Module, chains: dict[Value, Chain]) -> list[Step]:
+    """Turn nodes into steps; nodes inside an activation leave none."""
+    matches = match(graph, model)
+    inside = {node for activation in matches.activations for node in activation.nodes}
+    for activation in matches.activations:
+        readers = sum(node in matches.convolutions for node in activation.output.consumers)
+        at_output = activation.output is graph.output
+        chains[activation.output] = Chain(activation, -1 if at_output else readers, chains)
+    steps: list[Step] = []
+    for node in graph.nodes:
+        if node in matches.convolutions:
+            steps.append(_convolution(node, matches, chains))
+        elif node not in inside:
+            steps.append(PlainStep(node, matches.norms.get(node), chains))
+    return steps
+
+
+def _convolution(node: Node, matches: Any, chains: dict[Value, Chain]) -> ConvStep:
+    activation = matches.convolutions[node]
+    source = chains.get(node.inputs[0])
+    if activation is None:
+        return ConvStep(node, None, None, None, source)
+    branch = next(branch for branch in activation.branches if branch.convolution is node)
+    chain = chains[activation.output]
+    layer = None if branch.norm is None else matches.norms.get(branch.norm)
+    step = ConvStep(node, chain, branch.norm, layer, source)
+    if branch is activation.branches[0]:
+        chain.convolutions.insert(0, step)
+    else:
+        chain.convolutions.append(step)
+    return step

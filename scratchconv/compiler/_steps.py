@@ -1,0 +1,277 @@
+"""What a plan does, in order: convolutions with all that is fused to them, and ordinary operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scratchconv import nn
+from scratchconv.compiler import _norm
+from scratchconv.compiler._graph import Node, Value
+from scratchconv.compiler._patterns import Activation
+from scratchconv.compiler._run import Gradients, Run
+from scratchconv.ops import conv2d, fused_conv
+from scratchconv.ops._convolution import bias_grad
+from scratchconv.ops._layout import as_khwcf, as_nhwc, from_khwcf, from_nhwc
+from scratchconv.ops._memory import empty
+from scratchconv.ops._op import Array, needed
+from scratchconv.ops.fused_conv import Gradient, Reading, Sums, Target
+
+
+class PlainStep:
+    """An operation that runs as it does in eager mode."""
+
+    def __init__(self, node: Node, layer: nn.BatchNorm2d | None, sources: dict[Value, Chain]) -> None:
+        self.node, self.layer, self.sources = node, layer, sources
+
+    def forward(self, run: Run) -> None:
+        """Run the operation."""
+        node = self.node
+        arrays = [self._array(run, x) if isinstance(x, Value) else x for x in node.inputs]
+        if node.in_place:
+            arrays[0] = arrays[0].copy(order="K")
+        params = node.params if self.layer is None else self._norm_params(self.layer)
+        y, saved = node.op.forward(*arrays, **params)
+        run.arrays[node.output] = y
+        if run.recording and node.output.needs_grad:
+            run.kept[self] = needed(node.op, saved, node.needs)
+
+    def backward(self, gradients: Gradients) -> None:
+        """Send gradients to the inputs."""
+        node = self.node
+        dy = gradients.of(node.output) if node.output.needs_grad else None
+        sent: Any = [None] * len(node.inputs)
+        if dy is not None:
+            sent = node.op.backward(gradients.run.kept[self], dy, node.needs)
+        for value, gradient in zip(node.inputs, sent, strict=False):
+            if isinstance(value, Value):
+                gradients.add(value, gradient)
+
+    def _array(self, run: Run, value: Value) -> Array:
+        source = self.sources.get(value)
+        return run.array(value) if source is None else source.array(run)
+
+    def _norm_params(self, layer: nn.BatchNorm2d) -> dict[str, Any]:
+        """A BatchNorm that nothing is fused to: its buffers as they are now, and one more batch counted."""
+        live = {"running_mean": layer.running_mean.data, "running_var": layer.running_var.data}  # type: ignore[union-attr]
+        counted = {"momentum": layer._count_batch()} if layer.training else {}
+        return {**self.node.params, **live, **counted}
+
+
+class Chain:
+    """An activation in the making: what its readers read, and what becomes of the gradients that they send."""
+
+    def __init__(self, activation: Activation, readers: int, sources: dict[Value, Chain]) -> None:
+        self.activation, self.sources = activation, sources
+        self.value = activation.output
+        plain_readers = len(self.value.consumers) - readers
+        # One convolution that computes what it reads is all that a simple activation needs.
+        self.stored = bool(activation.skip or len(activation.branches) > 1 or readers != 1 or plain_readers)
+        self.convolutions: list[ConvStep] = []  # of the branches
+        self.wants_grad = self.value.needs_grad
+
+    def reading(self, run: Run) -> Reading:
+        """What a convolution reads; the first of several readers stores it for the others."""
+        if (self, "stored") in run.kept:
+            return Reading(run.kept[self, "stored"])
+        first = self.convolutions[0]
+        z = run.kept[first, "selected"] if self.activation.pooled else run.kept[first, "y"]
+        norm = run.kept[first, "norm"]
+        reading = Reading(z, norm.scale, norm.shift)
+        if len(self.convolutions) > 1:
+            second = self.convolutions[1]
+            norm2 = run.kept[second, "norm"]
+            reading = reading._replace(skip=run.kept[second, "y"], skip_scale=norm2.scale, skip_shift=norm2.shift)
+        elif self.activation.skip is not None:
+            reading = reading._replace(skip=self._skip(run))
+        if self.stored:
+            out = run.buffer((self, "out"), z.shape, z.dtype)
+            run.kept[self, "stored"] = out
+            reading = reading._replace(out=out)
+        return reading
+
+    def array(self, run: Run) -> Array:
+        """The activation in memory, (N, C, H, W), for those who are no fused convolution."""
+        if (self, "stored") not in run.kept:
+            reading = self.reading(run)
+            fused_conv.read(reading, reading.out)  # type: ignore[arg-type]
+        return from_nhwc(run.kept[self, "stored"])
+
+    def backward_reading(self, run: Run) -> Reading:
+        """The same activation for the backward pass, whose mask it knows."""
+        return self.reading(run)
+
+    def target(self, gradients: Gradients) -> Target:
+        """What the last reader is to do with its dx: add what others have sent, mask, and take the sums."""
+        run, first = gradients.run, self.convolutions[0]
+        z = run.kept[first, "selected"] if self.activation.pooled else run.kept[first, "y"]
+        norm = run.kept[first, "norm"]
+        target = Target(
+            run.buffer((self, "g"), z.shape, z.dtype),
+            mask=run.kept.get((self, "stored")),
+            extra=gradients.pixels_of(self.value),
+            z=z,
+            mean=norm.scale * 0 if norm.mean is None else norm.mean,
+        )
+        if len(self.convolutions) > 1:
+            second = self.convolutions[1]
+            norm2 = run.kept[second, "norm"]
+            target = target._replace(
+                z2=run.kept[second, "y"], mean2=norm2.scale * 0 if norm2.mean is None else norm2.mean
+            )
+        return target
+
+    def finish(self, gradients: Gradients, g: Array, sums: Sums) -> None:
+        """Note the gradient before the ReLU, and pass it on."""
+        gradients.found[self] = g, sums
+        if self.activation.skip is not None:
+            gradients.add(self.activation.skip, from_nhwc(g))
+
+    def gradient(self, gradients: Gradients) -> tuple[Array, Sums] | None:
+        """The gradient before the ReLU and its sums; computed here if no convolution has done so."""
+        if self not in gradients.found:
+            dx = gradients.pixels_of(self.value)
+            if dx is None:
+                return None
+            target = self.target(gradients)._replace(extra=None)
+            sums = fused_conv.receive(self.backward_reading(gradients.run), dx, target)
+            self.finish(gradients, target.g, sums)  # type: ignore[arg-type]
+        return gradients.found[self]  # type: ignore[no-any-return]
+
+    def _skip(self, run: Run) -> Array:
+        skip = self.activation.skip
+        source = self.sources.get(skip)  # type: ignore[arg-type]
+        return as_nhwc(run.array(skip) if source is None else source.array(run))  # type: ignore[arg-type]
+
+
+class ConvStep:
+    """A convolution, what it reads, and the BatchNorm and pooling behind it."""
+
+    def __init__(self, node: Node, chain: Chain | None, norm: Node | None, layer: Any, source: Chain | None) -> None:
+        self.node, self.chain, self.norm, self.layer, self.source = node, chain, norm, layer, source
+        x, w = node.inputs[:2]
+        self.weight, self.bias = w, node.inputs[2] if len(node.inputs) > 2 else None
+        hollow = np.empty((0, *x.shape[1:])), np.empty(w.shape)
+        self.geometry, size = conv2d.check(*hollow, **node.params)
+        self.shape = (x.shape[0], *size, w.shape[0])
+        self.pixels = x.shape[0] * size[0] * size[1]
+        self.pooled = chain is not None and chain.activation.pooled
+
+    def reading(self, run: Run) -> Reading:
+        """What this convolution reads."""
+        if self.source is not None:
+            return self.source.reading(run)
+        x = self.node.inputs[0]
+        if (x, "pixels") not in run.kept:
+            run.kept[x, "pixels"] = as_nhwc(run.array(x))
+        return Reading(run.kept[x, "pixels"])
+
+    def forward(self, run: Run) -> None:
+        """Convolve; take statistics and pool while the results are in cache."""
+        dtype = self.node.output.dtype
+        y = run.buffer((self, "y"), self.shape, dtype)
+        w, b = as_khwcf(self.weight.leaf.data), self._bias(dtype)
+        in_training = self.norm is not None and self.norm.params["training"]
+        norm = None
+        if self.norm is None:
+            norm = _norm.identity(self.shape[3], dtype)
+        elif not in_training:
+            norm = _norm.affine(self.norm, self.layer, None, self.pixels, dtype)
+            if not run.recording:  # BatchNorm folded into the convolution
+                w = np.ascontiguousarray(w * norm.scale)
+                b = b * norm.scale + norm.shift
+                norm = _norm.identity(self.shape[3], dtype)
+        options: dict[str, Any] = {"statistics": in_training}
+        if self.pooled:
+            pooled = (self.shape[0], self.shape[1] // 2, self.shape[2] // 2, self.shape[3])
+            options["selected"] = run.kept[self, "selected"] = run.buffer((self, "selected"), pooled, dtype)
+            options["positive"] = self._rising(norm)
+        moments = fused_conv.forward(self.reading(run), w, b, self.geometry, y, **options)
+        if norm is None:
+            norm = _norm.affine(self.norm, self.layer, moments, self.pixels, dtype)  # type: ignore[arg-type]
+        run.kept[self, "y"], run.kept[self, "norm"] = y, norm
+        if self.chain is None:
+            run.arrays[self.node.output] = from_nhwc(y)
+
+    def backward(self, gradients: Gradients) -> None:
+        """Write the gradients of weight, bias and what was read."""
+        x = self.node.inputs[0]
+        wanted = self.node.output.needs_grad if self.chain is None else self.chain.wants_grad
+        described = self._gradient(gradients) if wanted else None
+        if described is None:
+            for value in self.node.inputs:
+                if isinstance(value, Value):
+                    gradients.add(value, None)
+            return
+        gradient, db = described
+        run, dtype = gradients.run, self.node.output.dtype
+        w = as_khwcf(self.weight.leaf.data)
+        dw = empty(w.shape, dtype) if self.weight.needs_grad else None
+        if db is None and self.bias is not None and self.bias.needs_grad:
+            db = empty((w.shape[3],), dtype)
+            bias_grad(gradient.g, db)
+        target = self._target(gradients) if x.needs_grad else None
+        reading = self.reading(run) if self.source is None else self.source.backward_reading(run)
+        sums = None
+        if dw is not None or target is not None:
+            sums = fused_conv.backward(reading, gradient, w, self.geometry, dw=dw, target=target)
+        self._send(gradients, dw, db, target, sums)
+
+    def _target(self, gradients: Gradients) -> Target:
+        """What becomes of dx: finished, if this is the last reader of an activation, else an array to be added."""
+        x = self.node.inputs[0]
+        if self.source is not None and self.source.wants_grad and gradients.waiting(x) == 1:
+            return self.source.target(gradients)
+        size = (x.shape[0], *x.shape[2:], x.shape[1])
+        # A gradient that leaves the plan needs memory of its own.
+        leaves = x.producer is None
+        return Target(empty(size, x.dtype) if leaves else gradients.run.buffer((self, "dx"), size, x.dtype))
+
+    def _send(self, gradients: Gradients, dw: Array | None, db: Array | None, target: Target | None, sums: Any) -> None:
+        x = self.node.inputs[0]
+        gradients.add(self.weight, None if dw is None else from_khwcf(dw))
+        if self.bias is not None:
+            gradients.add(self.bias, db if self.bias.needs_grad else None)
+        if sums is not None and self.source is not None and target is not None:
+            gradients.add(x, None)
+            self.source.finish(gradients, target.g, sums)
+        else:
+            gradients.add(x, None if target is None else from_nhwc(target.g))
+
+    def _gradient(self, gradients: Gradients) -> tuple[Gradient, Array | None] | None:
+        """Describe the gradient of this convolution's result, and that of its bias if it follows from sums."""
+        if self.chain is None:
+            dy = gradients.pixels_of(self.node.output)
+            return None if dy is None else (Gradient(dy), None)
+        arrived = self.chain.gradient(gradients)
+        if arrived is None:
+            return None
+        g, sums = arrived
+        second = self.chain.convolutions[0] is not self
+        norm, sum_gz = gradients.run.kept[self, "norm"], sums.gz2 if second else sums.gz
+        if self.norm is not None:
+            self._send_norm(gradients, norm, sums.g, sum_gz)
+        elif not self.pooled:
+            return Gradient(g), None
+        a, b, mean, c = _norm.coefficients(norm, sums.g, sum_gz, self.pixels)
+        db = (a * sums.g + c * self.pixels).astype(g.dtype)
+        selected = gradients.run.kept[self, "selected"] if self.pooled else None
+        return Gradient(g, gradients.run.kept[self, "y"], a, b, mean, c, selected), db
+
+    def _send_norm(self, gradients: Gradients, norm: Any, sum_g: Array, sum_gz: Array) -> None:
+        gamma, beta = self.norm.inputs[1:3]  # type: ignore[union-attr]
+        if gamma is not None:
+            gradients.add(gamma, (sum_gz * norm.inverse_std).astype(gamma.dtype) if gamma.needs_grad else None)
+        if beta is not None:
+            gradients.add(beta, sum_g.astype(beta.dtype) if beta.needs_grad else None)
+
+    def _rising(self, norm: Any) -> Array:
+        """Where BatchNorm rises, so that the largest value of a window stays the largest."""
+        if norm is not None:
+            return norm.scale >= 0  # type: ignore[no-any-return]
+        gamma = self.norm.inputs[1]  # type: ignore[union-attr]
+        return np.ones(self.shape[3], np.bool_) if gamma is None else gamma.leaf.data >= 0  # type: ignore[no-any-return]
+
+    def _bias(self, dtype: Any) -> Array:
+        return np.zeros(self.shape[3], dtype) if self.bias is None else np.ascontiguousarray(self.bias.leaf.data)
