@@ -124,4 +124,4 @@ def _measuring(threads: int, quick: bool, out: Path | None, rounds: int) -> Iter
         if folder is not None:
             machine.write(name, facts, figures, folder)
 
-    yield effort, Probe(), keep
+    yield effort, Probe(threads), keep

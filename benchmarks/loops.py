@@ -17,7 +17,7 @@ ROWS = 12  # accumulators: enough to hide the latency of an FMA, few enough for 
 _SAME = (0,) * ROWS  # every row multiplies the same number, so one broadcast is all there is to load
 
 
-@numba.njit(fastmath={"contract"})
+@numba.njit(fastmath={"contract"}, nogil=True)
 def _fma(shape: Any, start: Any, x: Any, w: Any, count: int, y: Any) -> None:
     """``count`` times acc[r] += x[0] * w[0:lanes], in registers; equal rows would be merged, so y differs in each."""
     rows = simd.row_offsets(shape, start, 0)
@@ -27,7 +27,7 @@ def _fma(shape: Any, start: Any, x: Any, w: Any, count: int, y: Any) -> None:
     simd.tile_store(acc, y, 0, rows)
 
 
-@numba.njit(fastmath={"contract"})
+@numba.njit(fastmath={"contract"}, nogil=True)
 def _read(shape: Any, steps: Any, x: Any, count: int, y: Any) -> None:
     """``count`` times: load all of x, add it up in registers."""
     rows = simd.row_offsets(shape, steps, 0)
@@ -38,7 +38,7 @@ def _read(shape: Any, steps: Any, x: Any, count: int, y: Any) -> None:
         simd.tile_store(acc, y, 0, rows)
 
 
-@numba.njit(fastmath={"contract"})
+@numba.njit(fastmath={"contract"}, nogil=True)
 def _copy(shape: Any, steps: Any, x: Any, count: int, y: Any) -> None:
     """``count`` times: y[...] = x."""
     rows = simd.row_offsets(shape, steps, 0)

@@ -6,6 +6,7 @@ runs in processes of its own.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -40,10 +41,9 @@ def measure(probe: Probe, effort: Effort, threads: int) -> dict[str, Any]:
     points = list(shapes())[: effort.most]
     rows = [line for point in track(points, "scaling") for line in measure_point(*point, probe, effort)]
     shape = replace(BASE, name="3×3, 32→32 @16, batch 128", batch=128)
-    jobs = [(count, direction) for count in range(1, threads + 1) for direction in DIRECTIONS]
     if threads > 1:
-        for count, direction in track(jobs, "threads"):
-            rows.append(measure_threads(shape, count, direction, probe, effort))
+        for count in track(range(1, threads + 1), "threads"):
+            rows += measure_threads(shape, count, Probe(count), effort)
     return {"scaling": rows, "base": vars(BASE)}
 
 
@@ -60,14 +60,18 @@ def measure_point(varied: str, value: int, shape: Shape, probe: Probe, effort: E
     return rows
 
 
-def measure_threads(shape: Shape, threads: int, direction: str, probe: Probe, effort: Effort) -> dict[str, Any]:
-    """One direction with a number of threads, each contender in its own process."""
+def measure_threads(shape: Shape, threads: int, probe: Probe, effort: Effort) -> list[dict[str, Any]]:
+    """All directions with a number of threads, each contender in its own process."""
     turn = min(TURN_SECONDS, 100 * effort.sample_seconds)
-    work = {"shape": vars(shape), "direction": direction, "threads": threads, "turn_seconds": turn}
+    work = {"shape": vars(shape), "threads": threads, "turn_seconds": turn}
+    rows = []
     with remotes({name: {**work, "contender": name} for name in CONTENDERS}) as running:
-        errors = {name: remote.first_values[0] for name, remote in running.items()}
-        timing = rounds({name: remote.sample for name, remote in running.items()}, min(3, effort.rounds), probe)
-    return row("threads", threads, direction, shape, timing.summary("scratchconv", tuple(LAYOUTS)), errors)
+        for direction in DIRECTIONS:
+            errors = {name: remote.first_values[direction][0] for name, remote in running.items()}
+            samplers = {name: functools.partial(remote.sample, direction) for name, remote in running.items()}
+            summary = rounds(samplers, effort.rounds, probe).summary("scratchconv", tuple(LAYOUTS))
+            rows.append(row("threads", threads, direction, shape, summary, errors))
+    return rows
 
 
 def row(

@@ -6,6 +6,7 @@ images; the first losses (or the logits) are compared with float64 before anythi
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from rich.progress import track
@@ -15,7 +16,7 @@ from benchmarks import networks
 from benchmarks.effort import Effort
 from benchmarks.networks import EAGER, TORCH, TORCH_COMPILED, TORCH_EAGER, Work
 from benchmarks.timing import Probe, Sampler, Timing, rounded, rounds, sampler
-from benchmarks.worker import TURN_SECONDS, remotes
+from benchmarks.worker import STEP, TURN_SECONDS, remotes
 
 WORKS = tuple(
     Work(model, what, batch)
@@ -68,8 +69,9 @@ def in_processes(work: Work, names: list[str], probe: Probe, effort: Effort, thr
     turn = min(TURN_SECONDS, 100 * effort.sample_seconds)
     jobs = {name: {**vars(work), "contender": name, "threads": threads, "turn_seconds": turn} for name in names}
     with remotes(jobs) as running:
-        errors = {name: networks.check(work, name, remote.first_values) for name, remote in running.items()}
-        timing = rounds({name: remote.sample for name, remote in running.items()}, effort.rounds, probe)
+        errors = {name: networks.check(work, name, remote.first_values[STEP]) for name, remote in running.items()}
+        samplers = {name: functools.partial(remote.sample, STEP) for name, remote in running.items()}
+        timing = rounds(samplers, effort.rounds, probe)
     return describe(work, threads, timing, errors)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,12 +26,19 @@ Clock = Callable[[], float]
 
 
 class Probe:
-    """How fast the machine is now, from a fixed loop on registers that nothing but the machine can slow down."""
+    """How fast the machine is now, from a loop on registers that nothing but the machine can slow down.
 
-    def __init__(self, loop: Callable[[], object] | None = None, clock: Clock = time.perf_counter) -> None:
-        own = Fma(100_000)
-        self._loop, self.flop = loop or own, own.flop
-        self._clock = clock
+    With several ``threads`` each of them runs the loop, and the slowest counts: another process on one of the cores
+    shows. That loop is longer, for threads take a while to start.
+    """
+
+    def __init__(
+        self, threads: int = 1, loop: Callable[[], object] | None = None, clock: Clock = time.perf_counter
+    ) -> None:
+        own = Fma(100_000 if threads == 1 else 1_500_000)
+        self._threads, self._loop, self._clock = threads, loop or own, clock
+        self._pool = ThreadPoolExecutor(threads)
+        self.flop = threads * own.flop
         self.best = float("inf")
         self()  # the first call compiles the loop
         self.best = float("inf")
@@ -39,9 +47,14 @@ class Probe:
 
     def __call__(self) -> float:
         """Seconds of the loop: the faster of two runs, so that one interrupt is not a slow phase."""
-        seconds = min(time_call(self._loop, self._clock) for _ in range(2))
+        run = self._loop if self._threads == 1 else self._together
+        seconds = min(time_call(run, self._clock) for _ in range(2))
         self.best = min(self.best, seconds)
         return seconds
+
+    def _together(self) -> None:
+        for running in [self._pool.submit(self._loop) for _ in range(self._threads)]:
+            running.result()
 
     def is_slow(self, seconds: float) -> bool:
         """Whether a probe fell into a slow phase."""
@@ -108,7 +121,7 @@ class Timing:
             "fastest_ms": rounded(1e3 * self.fastest(name)),
             "rounds": len(self.slow),
             "slow_rounds": sum(self.slow),
-            "kept_rounds": len(self.kept),
+            "disturbed": 2 * sum(self.slow) > len(self.slow),  # most rounds were slow, so all were kept
         }
         if flop:
             line["gflops"] = rounded(flop / self.median(name) / 1e9)

@@ -1,0 +1,54 @@
+"""What the tables of the documentation have in common: Markdown, ratios, and where figures come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+Document = dict[str, Any]
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> str:
+    """Format a table: the first columns are text, the others are figures."""
+    lines = [head, ["---"] * text_columns + ["---:"] * (len(head) - text_columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def provenance(documents: list[Document]) -> str:
+    """Say where the figures come from, each fact once."""
+    facts = [
+        {f"{d['machine']['cpu']}, {d['machine']['cores']} cores" for d in documents},
+        {f"numba {d['versions']['numba']}, PyTorch {d['versions']['torch'].split('+')[0]}" for d in documents},
+        {f"commit {str(d['commit'])[:12]}" for d in documents},
+        {d["date"][:10] for d in documents},
+        {f"load before {d['load']['before'][0]:.1f}" for d in documents},
+    ]
+    return "Measured on " + "; ".join(", ".join(sorted(values)) for values in facts) + "."
+
+
+def slow_phases(rows: Sequence[Document]) -> str:
+    """Say how many rounds the machine disturbed."""
+    total, slow = sum(row["rounds"] for row in rows), sum(row["slow_rounds"] for row in rows)
+    disturbed = sum(row["disturbed"] for row in rows)
+    text = f"{slow} of {total} rounds lay in a slow phase of the machine and were measured again"
+    if disturbed:
+        text += f"; in the {disturbed} rows marked * most were slow, so all of them count"
+    return text + "."
+
+
+def times(row: Document) -> str:
+    """How many times faster ours is: the median of the rounds, and the least."""
+    if "ratio" not in row:
+        return ""
+    mark = "*" if row["disturbed"] else ""
+    return f"{row['ratio']['median']:.2f} ({row['ratio']['min']:.2f}){mark}"
+
+
+def percent(share: float) -> str:
+    """A share of the peak; small ones with a decimal."""
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"
+
+
+def threads(count: int | None) -> str:
+    """Say how many threads were used."""
+    return "all cores" if count is None else f"{count} thread{'s' * (count != 1)}"
