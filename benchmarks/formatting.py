@@ -19,21 +19,27 @@ def provenance(documents: list[Document]) -> str:
     facts = [
         {f"{d['machine']['cpu']}, {d['machine']['cores']} cores" for d in documents},
         {f"numba {d['versions']['numba']}, PyTorch {d['versions']['torch'].split('+')[0]}" for d in documents},
-        {f"commit {str(d['commit'])[:12]}" for d in documents},
+        {f"commit {short_commit(d['commit'])}" for d in documents},
         {d["date"][:10] for d in documents},
-        {f"load before {d['load']['before'][0]:.1f}" for d in documents},
+        {f"load before {max(d['load']['before'][0] for d in documents):.1f}{' at most' * (len(documents) > 1)}"},
     ]
     return "Measured on " + "; ".join(", ".join(sorted(values)) for values in facts) + "."
+
+
+def short_commit(commit: str | None) -> str:
+    """A commit in twelve digits; edits that were not committed stay said."""
+    digits, dash, dirty = str(commit).partition("-")
+    return digits[:12] + dash + dirty
 
 
 def slow_phases(rows: Sequence[Document]) -> str:
     """Say how many rounds the machine disturbed."""
     total, slow = sum(row["rounds"] for row in rows), sum(row["slow_rounds"] for row in rows)
     disturbed = sum(row["disturbed"] for row in rows)
-    text = f"{slow} of {total} rounds lay in a slow phase of the machine and were measured again"
+    text = f"{slow} of {total} rounds lay in a slow phase of the machine; they were dropped and measured again."
     if disturbed:
-        text += f"; in the {disturbed} rows marked * most were slow, so all of them count"
-    return text + "."
+        text += f" Rows marked * ({disturbed} of {len(rows)}) had mostly slow rounds, and there all of them count."
+    return text
 
 
 def times(row: Document) -> str:

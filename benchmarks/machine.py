@@ -6,13 +6,15 @@ import datetime
 import importlib.metadata
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from scratchconv.train import environment
 
-RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
 
 # glibc gives large blocks back to the system when they are freed and then takes a page fault for every 4 KiB of each
 # result that PyTorch allocates: up to three times slower on large, thin layers. These settings make it keep them.
@@ -31,11 +33,22 @@ def keep_freed_memory() -> None:
 
 def describe(*, torch: bool = False) -> dict[str, Any]:
     """Versions, processor, commit and the present load; with PyTorch's version if it took part."""
-    facts = environment.describe()
+    facts = environment.describe() | {"commit": commit()}
     facts["load"] = {"before": os.getloadavg()}
     if torch:
         facts["versions"]["torch"] = importlib.metadata.version("torch")
     return facts
+
+
+def commit() -> str | None:
+    """The commit of the sources; ``-dirty`` if sources were edited since, not if only results or tables were."""
+    described = environment.commit()
+    if described is None or not described.endswith("-dirty"):
+        return described
+    sources = ["scratchconv/*.py", "torch_ref/*.py", "benchmarks/*.py"]
+    command = ["git", "-C", str(ROOT), "status", "--porcelain", "--", *sources]
+    edited = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return described if edited else described.removesuffix("-dirty")
 
 
 def begin() -> dict[str, Any]:
