@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import tables
-from benchmarks.formatting import Document
 from benchmarks.machine import RESULTS
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +19,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 STORY = ROOT / "scratchconv" / "kernels" / "conv2d" / "README.md"
 IMAGES = ROOT / "docs" / "images"
 
-Block = tuple[str, Callable[[list[Document]], str]]
+Block = tuple[str, tables.Writer]
 
 # Page -> marker -> the files of results and the function that formats them.
 PAGES: dict[Path, dict[str, Block]] = {
@@ -43,7 +41,7 @@ PAGES: dict[Path, dict[str, Block]] = {
 }
 
 
-def block(pattern: str, write: Callable[[list[Document]], str], results: Path = RESULTS) -> str:
+def block(pattern: str, write: tables.Writer, results: Path = RESULTS) -> str:
     """Write the text of one table, from its files of results."""
     documents = [json.loads(path.read_text()) for path in sorted(results.glob(pattern))]
     return write(documents) if documents else "Not measured yet."
@@ -73,7 +71,7 @@ def main() -> None:
     from benchmarks import plots
 
     for page, blocks in PAGES.items():
-        page.write_text(rewrite(page.read_text(), blocks))
+        page.write_text(rewrite(page.read_text(), blocks, RESULTS))
     plots.draw_all(RESULTS, IMAGES)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 
 from benchmarks.convolution import DIRECTIONS
 from benchmarks.formatting import Document, markdown, percent, provenance, slow_phases, threads, times
 from benchmarks.networks import EAGER, EXACT, FAST, TORCH
 from benchmarks.sweep import BEHIND
+
+Writer = Callable[[list[Document]], str]
 
 # ---------------------------------------------------------------- README.md
 
