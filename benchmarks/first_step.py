@@ -35,10 +35,10 @@ def pytorch() -> float:
     torch.set_num_threads(1)
     model = models.build("cnn", seed=0)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    loss = torch.nn.functional.cross_entropy(model(torch.randn(100, 1, 28, 28)), torch.arange(100) % 10)
+    loss: Any = torch.nn.functional.cross_entropy(model(torch.randn(100, 1, 28, 28)), torch.arange(100) % 10)
     loss.backward()
     optimizer.step()
-    return loss.item()
+    return float(loss.item())
 
 
 LIBRARIES = {"scratchconv": scratchconv, "pytorch": pytorch}

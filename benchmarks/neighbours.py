@@ -58,22 +58,18 @@ def max_pool(batch: int, channels: int, side: int) -> Iterator[Case]:
     name = f"max-pool 2×2, {channels} channels @{side}"
 
     def forward(to: Convert) -> Call:
-        return functools.partial(aten.max_pool2d_with_indices, to(x), [2, 2], [2, 2])
+        tx = to(x)
+        return lambda: aten.max_pool2d_with_indices(tx, [2, 2], [2, 2])[0]  # the other result says where maxima are
 
     def backward(to: Convert) -> Call:
-        images_, gradient = to(x), to(dy)
-        _, indices = aten.max_pool2d_with_indices(images_, [2, 2], [2, 2])
+        tx, gradient = to(x), to(dy)
+        _, indices = aten.max_pool2d_with_indices(tx, [2, 2], [2, 2])
         rest = ([2, 2], [2, 2], [0, 0], [1, 1], False, indices)
-        return lambda: aten.max_pool2d_with_indices_backward(gradient, images_, *rest)
+        return lambda: aten.max_pool2d_with_indices_backward(gradient, tx, *rest)
 
-    first = lambda call: lambda: call()[0]  # noqa: E731  (PyTorch also returns where the maxima are)
-    yield Case(
-        f"{name}, forward",
-        lambda: max_pool2d.forward(x, kernel_size=2)[0],
-        lambda to: first(forward(to)),
-        x.nbytes + dy.nbytes,
-    )
-    yield Case(f"{name}, backward", lambda: max_pool2d.backward(saved, dy, (True,)), backward, 2 * x.nbytes + dy.nbytes)
+    size = x.nbytes + dy.nbytes
+    yield Case(f"{name}, forward", lambda: max_pool2d.forward(x, kernel_size=2)[0], forward, size)
+    yield Case(f"{name}, backward", lambda: max_pool2d.backward(saved, dy, (True,)), backward, size + x.nbytes)
 
 
 def norm(batch: int, channels: int, side: int) -> Iterator[Case]:
@@ -82,7 +78,7 @@ def norm(batch: int, channels: int, side: int) -> Iterator[Case]:
     x, dy = images(rng, batch, channels, side), images(rng, batch, channels, side)
     gamma, beta = normal(rng, (channels,)), normal(rng, (channels,))
     running = np.zeros(channels, np.float32), np.ones(channels, np.float32)
-    settings = {"running_mean": running[0], "running_var": running[1], "training": True}
+    settings: dict[str, Any] = {"running_mean": running[0], "running_var": running[1], "training": True}
     _, saved = batch_norm.forward(x, gamma, beta, **settings)
     name = f"BatchNorm, {channels} channels @{side}"
 
@@ -153,7 +149,7 @@ def adam(model: str, shapes: tuple[tuple[int, ...], ...]) -> Case:
     start, grads = ([normal(rng, shape) for shape in shapes] for _ in range(2))
     params = [p.copy() for p in start]
     means, squares = ([np.zeros_like(p) for p in params] for _ in range(2))
-    rule = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+    rule: dict[str, float] = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
     step = 0
 
     def ours() -> Any:

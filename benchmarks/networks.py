@@ -99,15 +99,16 @@ def _ours(work: Work, contender: str) -> Step:
 
 def _with_precision(precision: str, step: Step) -> Step:
     """Run ``step`` under one setting of the switch; contenders with different settings share a process."""
-    if not hasattr(sc.backends.conv, "precision"):
+    switches: Any = sc.backends.conv
+    if not hasattr(switches, "precision"):
         return step
 
     def run() -> Any:
-        sc.backends.conv.precision = precision
+        switches.precision = precision
         try:
             return step()
         finally:
-            sc.backends.conv.precision = "exact"
+            switches.precision = "exact"
 
     return run
 
@@ -116,17 +117,17 @@ def _torch(work: Work, contender: str, dtype: torch.dtype = torch.float32) -> St
     layout = torch.channels_last if "channels_last" in contender else torch.contiguous_format
     model = models.build(work.model)
     convert.load_torch(model, work.weights())
-    model.to(memory_format=layout, dtype=dtype)
+    model.to(dtype).to(memory_format=layout)
     images, labels = work.data()
     x, t = torch.from_numpy(images).to(dtype).contiguous(memory_format=layout), torch.from_numpy(labels)
     run: Any = torch.compile(model, dynamic=False) if contender in TORCH_COMPILED else model
 
     def train() -> float:
-        loss = torch.nn.functional.cross_entropy(run(x), t)
+        loss: Any = torch.nn.functional.cross_entropy(run(x), t)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return float(loss.item())
 
     def infer() -> np.ndarray:
         with torch.no_grad():

@@ -68,8 +68,8 @@ def ladder() -> dict[str, Any]:
     return {**HEAD, "what": "ladder", **CEILINGS, "ladder": rows}
 
 
-def everything() -> dict[str, dict[str, Any]]:
-    """File name -> document, one of each kind."""
+def kernels() -> dict[str, Any]:
+    """One layer by two contenders, and one neighbour."""
     layer = {"layer": "CNN layer", "stride": 1, "channels": 16, "flop": 10**9, "bytes": 10**7, "error": 1e-7}
     layers = [
         {**layer, "direction": direction, "algorithm": algorithm, **TIMES, **SPEED, **ratio}
@@ -77,8 +77,12 @@ def everything() -> dict[str, dict[str, Any]]:
         for algorithm, ratio in (("direct", RATIO), ("PyTorch NCHW", {}))
     ]
     pool = {"operation": "max-pool", "error": 0.0, "error_other": 0.0, **TIMES, **RATIO, "other_ms": 3.0, "gbs": 50.0}
+    return {**CEILINGS, "layers": layers, "neighbours": [pool]}
+
+
+def sweep() -> dict[str, Any]:
+    """One convolution."""
     conv = {"family": "VGG", "convolution": "3×3", "batch": 8, "error": 1e-7, "error_other": 2e-7, "other_gflops": 90.0}
-    sweep = [{**conv, "direction": direction, **TIMES, **SPEED, **RATIO} for direction in DIRECTIONS]
     means = {
         "all": 1.5,
         "directions": dict.fromkeys(DIRECTIONS, 1.5),
@@ -86,28 +90,42 @@ def everything() -> dict[str, dict[str, Any]]:
         "worst": 1.4,
         "behind": [],
     }
-    points = [
-        {"varied": varied, "value": value, "direction": direction, "error": 1e-7, "other_gflops": 90.0}
-        | TIMES
-        | SPEED
-        | RATIO
+    rows = [{**conv, "direction": direction, **TIMES, **SPEED, **RATIO} for direction in DIRECTIONS]
+    return {"sweep": rows, "summary": means, "convolutions": 67}
+
+
+def scaling() -> dict[str, Any]:
+    """Two sizes with two values each."""
+    point = {"error": 1e-7, "other_gflops": 90.0, **TIMES, **SPEED, **RATIO}
+    rows = [
+        {"varied": varied, "value": value, "direction": direction, **point}
         for varied, values in (("batch", (1, 8)), ("threads", (1, 2)))
         for value in values
         for direction in DIRECTIONS
     ]
+    return {"scaling": rows, "base": {}}
+
+
+def end_to_end() -> dict[str, Any]:
+    """One training of each library."""
     runs = [
         {"library": "scratchconv", "seconds": 10.0, "peak_memory_mb": 300.0, "test_accuracy": 0.98},
         {"library": "PyTorch channels_last", "seconds": 40.0, "peak_memory_mb": 900.0, "test_accuracy": 0.97},
     ]
     share = {"time": {"median": 0.25, "max": 0.25}, "memory": {"median": 0.5, "max": 0.5}}
     first = {"cold": {"seconds": 15.0, "said_so": True}, "warm_seconds": [0.5, 0.75], "pytorch_seconds": [2.0]}
+    return {"data": "mnist", "runs": runs, "summary": share, "first_step": first}
+
+
+def everything() -> dict[str, dict[str, Any]]:
+    """File name -> document, one of each kind."""
     bodies: dict[str, dict[str, Any]] = {
         "roofline": CEILINGS,
-        "kernels": {**CEILINGS, "layers": layers, "neighbours": [pool]},
+        "kernels": kernels(),
         "ladder": ladder(),
         "steps": {"steps": [step("scratchconv eager"), step("PyTorch NCHW")], "notes": ["a note"]},
-        "sweep": {"sweep": sweep, "summary": means, "convolutions": 67},
-        "scaling": {"scaling": points, "base": {}},
-        "end-to-end": {"data": "mnist", "runs": runs, "summary": share, "first_step": first},
+        "sweep": sweep(),
+        "scaling": scaling(),
+        "end-to-end": end_to_end(),
     }
     return {name: {**HEAD, "what": name, **body} for name, body in bodies.items()} | {"train-a": compared()}
