@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from scratchconv import simd
 from scratchconv.kernels._jit import helper
 
@@ -29,3 +31,10 @@ def fill_zero(target, o, n):
     for k in range(0, n - lanes + 1, lanes):
         simd.store(target, o + k, zero)
     simd.store(target, o + n - lanes, zero)
+
+
+@helper
+def aligned_empty(like, size):
+    """Return scratch of the dtype of ``like`` and the offset in it where ``size`` elements begin on a cache line."""
+    scratch = np.empty(size + 16, like.dtype)
+    return scratch, -(scratch.ctypes.data // like.itemsize) % (64 // like.itemsize)

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from scratchconv import backends
-from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive
-from scratchconv.ops import _checks
+from scratchconv.ops import _checks, _convolution
+from scratchconv.ops._convolution import Geometry
 from scratchconv.ops._layout import as_khwcf, as_nhwc, from_khwcf, from_nhwc
 from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
-
-_ALGORITHMS: dict[str, Any] = {"naive": naive, "im2col": im2col, "direct": direct}
-
-
-class Geometry(NamedTuple):
-    """Stride, padding and dilation (height, width) and the number of channel groups."""
-
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
-    groups: int
 
 
 class Saved(NamedTuple):
@@ -70,7 +58,7 @@ def forward(
     images, weights = as_nhwc(x[None] if unbatched else x), as_khwcf(w)
     y = empty((images.shape[0], *size, w.shape[0]), dtype)
     bias = np.zeros(w.shape[0], dtype) if b is None else np.ascontiguousarray(b)
-    _algorithm(images, weights, geometry.groups).forward(images, weights, bias, *geometry, y)
+    _convolution.forward(images, weights, bias, geometry, y)
     result = from_nhwc(y)
     return (result[0] if unbatched else result), Saved(images, weights, geometry, unbatched)
 
@@ -78,20 +66,19 @@ def forward(
 def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
     """Gradients of x, w and b (where ``needs`` says so) from ``dy``, the gradient of y."""
     x, w, geometry, unbatched = saved
-    algorithm = _algorithm(x, w, geometry.groups)
     dy = as_nhwc(dy[None] if unbatched else dy)
     dx = dw = db = None
     if needs[0]:
         dx = empty(x.shape, x.dtype)
-        algorithm.input_grad(dy, w, *geometry, dx)
+        _convolution.input_grad(dy, w, geometry, dx)
         dx = from_nhwc(dx)[0] if unbatched else from_nhwc(dx)
     if needs[1]:
         dw = empty(w.shape, w.dtype)
-        algorithm.weight_grad(x, dy, *geometry, dw)
+        _convolution.weight_grad(x, dy, geometry, dw)
         dw = from_khwcf(dw)
     if len(needs) > 2 and needs[2]:
         db = empty((w.shape[3],), w.dtype)
-        algorithm.bias_grad(dy, db)
+        _convolution.bias_grad(dy, db)
     return (dx, dw, db)[: len(needs)]
 
 
@@ -122,10 +109,3 @@ def _check_shapes(x: Array, w: Array, b: Array | None, groups: int) -> None:
         raise RuntimeError(f"only the batch may be empty, {got}")
     if b is not None and b.shape != w.shape[:1]:
         raise RuntimeError(f"bias must have one number a filter, shape {w.shape[:1]}, {got}")
-
-
-def _algorithm(x: Array, w: Array, groups: int) -> Any:
-    """The module whose kernels compute this convolution."""
-    if backends.conv.algorithm != "auto":
-        return _ALGORITHMS[backends.conv.algorithm]
-    return depthwise if groups > 1 and groups == x.shape[3] == w.shape[3] else direct

@@ -16,6 +16,9 @@ Tile
     (vectors times vectors), ``column_sums``; ``+ - *`` between tiles.
 Memory
     ``memory_at(x, address, size)``, an array of the dtype of array x at an address.
+Transforms
+    ``Transform(left, right, dtype)``, two constant matrices; ``transform(t, tile)`` = left X rightᵀ in every lane;
+    ``grid_offsets(shape, columns, row_step, column_step)``, the offsets of a tile that is a grid of pixels.
 CPU
     ``lanes(dtype)``, ``vector_bytes()``, ``vector_registers()``, ``cache_bytes(level)``.
 """
@@ -32,6 +35,7 @@ from scratchconv.simd._tile import (
     tile_store_partial,
     zeros,
 )
+from scratchconv.simd._transform import Transform, grid_offsets, transform
 from scratchconv.simd._types import TileShape
 from scratchconv.simd._vector import (
     absolute,
@@ -53,10 +57,12 @@ from scratchconv.simd._vector import (
 
 __all__ = [
     "TileShape",
+    "Transform",
     "absolute",
     "cache_bytes",
     "column_sums",
     "fma",
+    "grid_offsets",
     "lane_fma",
     "lanes",
     "lanes_of",
@@ -81,6 +87,7 @@ __all__ = [
     "tile_load_partial",
     "tile_store",
     "tile_store_partial",
+    "transform",
     "vector_bytes",
     "vector_registers",
     "zeros",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scratchconv.kernels._copy import copy, fill_zero
+from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import helper
+from scratchconv.kernels.conv2d._source import read_row
 
 
 class Block(NamedTuple):
@@ -33,9 +34,9 @@ class Block(NamedTuple):
 
 
 def describe(x, y, strip, row, column):
-    """The sizes of source ``x`` (NHWC), result ``y`` (NHWC) and of the work items that ``strip`` cuts."""
-    batch, source_h, source_w, channels = x.shape
-    _, result_h, result_w, results = y.shape
+    """The sizes of source and result, whose shapes are ``x`` and ``y`` (NHWC), and of the items that ``strip`` cuts."""
+    batch, source_h, source_w, channels = x
+    _, result_h, result_w, results = y
     return Block(
         batch,
         source_h,
@@ -57,6 +58,11 @@ def describe(x, y, strip, row, column):
         width=strip.width,
         pixel=strip.pixel,
     )
+
+
+def count_items(g):
+    """Number of work items, for Python."""
+    return -(-g.batch // g.images) * g.strips
 
 
 @helper
@@ -104,37 +110,38 @@ def block_size(g):
 
 
 @helper
-def fill_block(x, g, item, block):
-    """Copy the work item's source rows into ``block``, zeros where they leave the image."""
+def result_rows_of(g, item):
+    """Rows of a work item's results, all phases together."""
+    return min(g.rows * g.spread, g.result_h - item % g.strips * g.rows * g.spread)
+
+
+@helper
+def fill_block(source, g, item, block, at):
+    """Copy the work item's source rows to ``block[at:]``, zeros where they leave the image."""
     image, top = item // g.strips * g.images, item % g.strips * g.rows * g.step + g.top
     for n in range(images_of(g, item)):
         for r in range(g.height):
-            o = (n * g.height + r) * g.width * g.pixel
+            o = at + (n * g.height + r) * g.width * g.pixel
             if 0 <= top + r < g.source_h:
-                _fill_row(x, ((image + n) * g.source_h + top + r) * g.source_w * g.channels, g, block, o)
+                _fill_row(source, image + n, top + r, g, block, o)
             else:
                 fill_zero(block, o, g.width * g.pixel)
 
 
 @helper
-def place(x, g, item, block):
-    """Return the array and the offset where the work item's source begins: in ``x`` itself or in the filled block."""
+def place(source, g, item, block):
+    """Return the array and the offset where the work item's source begins: in the source or in the filled block."""
     if g.copied:
-        fill_block(x, g, item, block)
+        fill_block(source, g, item, block, 0)
         return block, 0
-    return x, source_offset(g, item)
+    return source.first, source_offset(g, item)
 
 
 @helper
-def _fill_row(x, i, g, block, o):
+def _fill_row(source, image, row, g, block, o):
     """One row: zeros, the image's columns, zeros."""
     begin = min(max(0, -g.left), g.width)
     end = max(begin, min(g.width, g.source_w - g.left))
     fill_zero(block, o, begin * g.pixel)
-    i += (begin + g.left) * g.channels
-    if g.pixel == g.channels:
-        copy(x, i, block, o + begin * g.pixel, (end - begin) * g.channels)
-    else:
-        for q in range(end - begin):
-            copy(x, i + q * g.channels, block, o + (begin + q) * g.pixel, g.channels)
+    read_row(source, image, row, begin + g.left, end - begin, block, o + begin * g.pixel, g.pixel)
     fill_zero(block, o + end * g.pixel, (g.width - end) * g.pixel)

@@ -122,9 +122,11 @@ def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: 
         return ((rows - 1) * row.step + row.high - row.low + 1) * width * pixel * itemsize
 
     rows = row.positions
-    while rows > 1 and (rows * column.positions > limits.pixels or block_bytes(rows) > limits.block_bytes):
+    while rows > 2 and (rows * column.positions > limits.pixels or block_bytes(rows) > limits.block_bytes):
         rows -= 1
-    rows = -(-row.positions // -(-row.positions // rows))  # strips of nearly equal height
+    rows = -(-row.positions // -(-row.positions // rows))  # strips of nearly equal height,
+    if rows < row.positions:
+        rows += rows % 2  # an even one, so that no window of a 2x2 pooling is cut
     images = 1
     if rows == row.positions:
         images = max(1, min(batch, limits.join // (rows * column.positions), limits.block_bytes // block_bytes(rows)))

@@ -14,25 +14,31 @@ from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import helper, parallel_kernel, prange
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d._plan import Limits, choose_tile, cut, forward_direction
+from scratchconv.kernels.conv2d._source import PLAIN, plain, read_row
 
 CHUNKS = 16  # partial sums of dw
 SCRATCH = 32 << 20  # bytes that all partial sums may take together; at least two are kept
+# (rows, vecs) of the tile menu and its share of the FMA peak, by number of vector registers. Rows are neighbours in
+# memory. More accumulators than these make LLVM spill: it loads all broadcasts of a step first.
+_MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((8, 2, 1.0), (16, 1, 0.87), (24, 1, 0.95))}
 LONG = 4096  # pixels of an image that bias_grad sums in registers
 
 
 @helper
-def _sum_pixels(shape, x, origin, g, images, rows, taps, dy, di, pixel):
-    """acc[r, l] = Σ_{n,i,j} x[start of the pixel (n,i,j)'s window + taps[r]] * dy[n,i,j,l]
+def _sum_pixels(shape, x, origin, g, images, rows, dy, di, pixel):
+    """acc[r, l] = Σ_{n,i,j} x[origin of the pixel (n,i,j) + row r] * dy[n,i,j,l]
 
-    The sum over the pixels of a work item: ``dy`` lies at ``di``, pixel after pixel, ``pixel`` elements apart.
+    The sum over the pixels of a work item: ``dy`` lies at ``di``, pixel after pixel, ``pixel`` elements apart. The
+    tile's rows are ``shape.taps`` neighbours in memory, and so on in the next source row.
     """
     acc = simd.zeros(shape)
+    offsets = simd.grid_offsets(shape, shape.taps, g.width * g.pixel, 1)
     for n in range(images):
         for i in range(rows):
             start = origin + (n * g.height + i * g.step) * g.width * g.pixel
             for j in range(g.result_w):
                 window = simd.opaque(start + j * g.column_step * g.pixel)
-                acc = simd.outer_fma(acc, x, window, taps, dy, di)
+                acc = simd.outer_fma(acc, x, window, offsets, dy, di)
                 di += pixel
     return acc
 
@@ -56,7 +62,7 @@ def _pad_lanes(dy, di, pixel, n, width, count, padded):
 
 
 @helper
-def _item(shape, x, origin, dy, di, g, images, rows, taps, row_at, groups, padded, total, at):
+def _item(shape, x, origin, dy, di, g, images, rows, starts, row_at, groups, padded, total, at):
     """Add one work item's gradient to ``total[at:]``, a (tap and channel, filter) matrix."""
     per_group, filters = g.channels // groups, g.results // groups
     for group in range(groups):
@@ -66,35 +72,52 @@ def _item(shape, x, origin, dy, di, g, images, rows, taps, row_at, groups, padde
             if filters > shape.width or f + shape.width > filters:
                 _pad_lanes(dy, pi, pixel, filters - f, shape.width, images * rows * g.result_w, padded)
                 panel, pi, pixel = padded, 0, shape.width
-            for r in range(0, taps.size, shape.rows):
-                window = simd.row_offsets(shape, taps, r)
-                acc = _sum_pixels(shape, x, origin + group * per_group, g, images, rows, window, panel, pi, pixel)
-                _add(shape, acc, total, at + lane, simd.row_offsets(shape, row_at, r), filters - f)
+            for r in range(starts.size):
+                first = origin + group * per_group + starts[r]
+                acc = _sum_pixels(shape, x, first, g, images, rows, panel, pi, pixel)
+                _add(shape, acc, total, at + lane, simd.row_offsets(shape, row_at, r * shape.rows), filters - f)
 
 
 @helper
-def _work(shape, x, dy, g, first, last, taps, row_at, groups, total, at):
+def _work(shape, x, dy, g, first, last, starts, row_at, groups, total, at):
     """total[at:] = the gradient of the work items first..last-1."""
-    block = np.empty(_block.block_size(g), x.dtype)
-    padded = np.empty(g.images * g.rows * g.result_w * shape.width, x.dtype)
-    fill_zero(total, at, taps.size * g.results)
+    block = np.empty(_block.block_size(g), total.dtype)
+    pixels = g.images * g.rows * g.result_w
+    padded = np.empty(pixels * shape.width, total.dtype)
+    dense = np.empty(pixels * g.results if dy.kind != PLAIN else 1, total.dtype)
     for item in range(first, last):
         image, origin = _block.place(x, g, item, block)
-        di, images, rows = _block.result_offset(g, item), _block.images_of(g, item), _block.rows_of(g, item)
-        _item(shape, image, origin, dy, di, g, images, rows, taps, row_at, groups, padded, total, at)
+        gradient, di = _place_gradient(dy, g, item, dense)
+        images, rows = _block.images_of(g, item), _block.rows_of(g, item)
+        _item(shape, image, origin, gradient, di, g, images, rows, starts, row_at, groups, padded, total, at)
+
+
+@helper
+def _place_gradient(dy, g, item, dense):
+    """Return the array and the offset where dy of the work item begins: the source itself or ``dense``, filled."""
+    if dy.kind == PLAIN:
+        return dy.first, _block.result_offset(g, item)
+    o, line = 0, g.result_w * g.results
+    for n in range(_block.images_of(g, item)):
+        for r in range(_block.rows_of(g, item)):
+            image, row = item // g.strips * g.images + n, item % g.strips * g.rows + r
+            read_row(dy, image, row, 0, g.result_w, dense, o, g.results)
+            o += line
+    return dense, 0
 
 
 @parallel_kernel
-def _run(shape, x, dy, g, taps, row_at, groups, totals):
+def _run(shape, x, dy, g, starts, row_at, groups, totals):
     """totals[chunk] = Σ over the chunk's work items of naive.weight_grad; see _sum_pixels
 
-    x, dy flat NHWC; totals (chunks, taps and channels, F). Owns: a worker writes totals[chunk].
+    x, dy Sources (see _source); totals (chunks, taps and channels and one row more, F). Owns: a worker writes totals[chunk].
     Cost: that of naive plus the padding of tiles; reads x and dy once from memory, then from cache.
     """
     items, chunks = _block.work_items(g), totals.shape[0]
     for chunk in prange(chunks):
         first, last = chunk * items // chunks, (chunk + 1) * items // chunks
-        _work(shape, x, dy, g, first, last, taps, row_at, groups, totals, chunk * totals[0].size)
+        fill_zero(totals, chunk * totals.shape[1], totals.shape[1])
+        _work(shape, x, dy, g, first, last, starts, row_at, groups, totals, chunk * totals.shape[1])
 
 
 @parallel_kernel
@@ -107,32 +130,66 @@ def merge(totals, out):
         out[i] = total
 
 
+def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
+    """As weight_grad, of two Sources (see _source); there is one ``precision`` only."""
+    sizes = (x.rows, x.columns), (dy.rows, dy.columns)
+    dims = zip(*sizes, dw.shape[:2], stride, padding, dilation, strict=True)
+    row, column = (forward_direction(*dim) for dim in dims)
+    batch = x.first.size // max(1, x.rows * x.columns * x.channels)
+    limits = _limits(x.channels * dw.itemsize, copy=x.kind != PLAIN)
+    strip = cut(row, column, batch, x.channels, dw.itemsize, limits)
+    x_shape, dy_shape = ((batch, source.rows, source.columns, source.channels) for source in (x, dy))
+    g = _block.describe(x_shape, dy_shape, strip, row, column)
+    joined = dilation[1] == 1 and groups == 1 and g.pixel == x.channels  # the taps of a kernel row lie side by side
+    runs = (dw.shape[0], dw.shape[1] * dw.shape[2]) if joined else (dw.shape[0] * dw.shape[1], dw.shape[2])
+    shape = _choose_tile(*runs, dw.shape[3] // groups, dw.dtype, small=joined and dilation[0] == 1)
+    starts, row_at = _row_tables(g, dw.shape, dilation, shape, runs)
+    chunks = max(2, min(CHUNKS, SCRATCH // max(1, dw.nbytes)))
+    totals = np.empty((chunks, dw.size + dw.shape[3]), dw.dtype)
+    _run(shape, x, dy, g, starts, row_at * dw.shape[3], groups, totals)
+    merge(totals, dw.reshape(-1))
+
+
 def weight_grad(x, dy, stride, padding, dilation, groups, dw):
     """As naive.weight_grad; lanes are filters, rows are (tap, channel) pairs."""
-    dims = zip(x.shape[1:3], dy.shape[1:3], dw.shape[:2], stride, padding, dilation, strict=True)
-    row, column = (forward_direction(*dim) for dim in dims)
-    shape = choose_tile(dy.shape[3] // groups, x.dtype)
-    strip = cut(row, column, x.shape[0], x.shape[3], x.itemsize, _limits(x.shape[3] * x.itemsize))
-    g = _block.describe(x, dy, strip, row, column)
-    taps = _tap_offsets(g, dw.shape, dilation, shape.rows)
-    chunks = max(2, min(CHUNKS, SCRATCH // max(1, dw.nbytes)))
-    totals = np.empty((chunks, taps.size, dw.shape[3]), x.dtype)
-    row_at = np.arange(taps.size) * dw.shape[3]
-    _run(shape, x.reshape(-1), dy.reshape(-1), g, taps, row_at, groups, totals)
-    merge(totals.reshape(chunks, -1), dw.reshape(-1))
+    run_weight_grad(plain(x), plain(dy), stride, padding, dilation, groups, dw)
 
 
-def _limits(pixel_bytes):
+def _limits(pixel_bytes, copy):
     """Work items whose dy panel and touched lines of x share half of L1: the same pixels go by for every tile."""
     pixels = simd.cache_bytes(1) // 2 // (64 + min(64, pixel_bytes))
-    return Limits(simd.cache_bytes(2) // 4, pixels, pixels)
+    return Limits(simd.cache_bytes(2) // 4, pixels, pixels, copy)
 
 
-def _tap_offsets(g, shape, dilation, rows):
-    """Offset of each (u, v, c) from a pixel's first source element, repeated at the end to fill the last tile."""
-    u, v, c = np.indices(shape[:3]).reshape(3, -1)
-    offsets = (u * dilation[0] * g.width + v * dilation[1]) * g.pixel + c
-    return np.pad(offsets, (0, -offsets.size % rows), "edge").astype(np.int64)
+def _choose_tile(runs, length, width, dtype, small):
+    """The tile for ``runs`` runs of ``length`` neighbouring rows and ``width`` lanes: whole ``small`` kernels."""
+    lanes, registers = simd.lanes(dtype), simd.vector_registers()
+    if small and runs * length <= registers - 4 and width <= lanes:
+        return simd.TileShape(runs * length, 1, dtype, taps=length)
+
+    def cost(entry):
+        rows, vecs, efficiency = entry
+        return -(-length // rows) * rows * -(-width // (vecs * lanes)) * vecs / efficiency
+
+    rows, vecs, _ = min(_MENU[registers], key=cost)
+    return simd.TileShape(rows, vecs, dtype, taps=rows)
+
+
+def _row_tables(g, shape, dilation, tile, runs):
+    """Where in the source each tile's first row begins, and which (tap, channel) each of its rows is.
+
+    Rows past the end of a run are computed for nothing and belong to the row after the last one.
+    """
+    (count, length), (_, kw, channels, _) = runs, shape
+    if tile.rows == count * length:
+        return np.zeros(1, np.int64), np.arange(tile.rows)
+    run, first = (table.ravel() for table in np.indices((count, -(-length // tile.rows))))
+    first = first * tile.rows
+    u, v = (run, 0 * run) if length == kw * channels else (run // kw, run % kw)
+    starts = (u * dilation[0] * g.width + v * dilation[1]) * g.pixel + first
+    within = first[:, None] + np.arange(tile.rows)
+    row_at = np.where(within < length, run[:, None] * length + within, count * length)
+    return starts.astype(np.int64), row_at.ravel().astype(np.int64)
 
 
 @helper

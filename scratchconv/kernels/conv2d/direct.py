@@ -10,12 +10,14 @@ The input gradient is the same computation with dy as its source and the weights
 from __future__ import annotations
 
 import sys
+from typing import NamedTuple
 
 import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._jit import helper, parallel_kernel, prange
 from scratchconv.kernels.conv2d import _block, _panels
+from scratchconv.kernels.conv2d._finish import finish_item, nothing
 from scratchconv.kernels.conv2d._plan import (
     Limits,
     choose_tile,
@@ -24,9 +26,18 @@ from scratchconv.kernels.conv2d._plan import (
     input_grad_direction,
     plan,
 )
-from scratchconv.kernels.conv2d._weight_grad import bias_grad, weight_grad
+from scratchconv.kernels.conv2d._source import PLAIN, plain
+from scratchconv.kernels.conv2d._weight_grad import bias_grad, run_weight_grad, weight_grad
 
-__all__ = ["bias_grad", "forward", "input_grad", "weight_grad"]
+__all__ = [
+    "bias_grad",
+    "forward",
+    "input_grad",
+    "run_forward",
+    "run_input_grad",
+    "run_weight_grad",
+    "weight_grad",
+]
 
 _JOIN = 256  # result pixels of a work item of small images: enough to share each weight panel
 CHUNKS = 64  # work items are dealt to at most so many prange iterations, each with its own scratch
@@ -52,9 +63,9 @@ def _convolve(shape, x, origin, piece, source, result, runs, weights, wi, bias, 
 
 
 @helper
-def _work(shape, x, g, first, last, source, result, pieces, runs, weights, bias, y):
-    """Compute the work items first..last-1."""
-    block = np.empty(_block.block_size(g), x.dtype)
+def _work(shape, x, g, first, last, source, result, pieces, runs, weights, bias, y, finish):
+    """Compute the work items first..last-1 of source ``x``."""
+    block = np.empty(_block.block_size(g), y.dtype)
     groups, panels, depth = weights.shape[0], weights.shape[1], weights.shape[2]
     per_group, filters = g.channels // groups, g.results // groups
     for item in range(first, last):
@@ -68,55 +79,73 @@ def _work(shape, x, g, first, last, source, result, pieces, runs, weights, bias,
                     weights, gp * depth * shape.width, bias, gp * shape.width,
                     y, at + group * filters + f, filters - f,
                 )  # fmt: skip
+        finish_item(finish, g, item, y)
 
 
 @parallel_kernel
-def _run(shape, x, g, source, result, pieces, runs, weights, bias, y):
+def _run(shape, x, g, source, result, pieces, runs, weights, bias, y, finish):
     """y[n,·,·,f] = bias[f] + Σ over runs and channels of source pixel x weight panel; see naive.forward, input_grad
 
-    x, y flat NHWC; weights (G, P, R, width) packed; bias (G, P*width). Owns: a worker writes all results of its work
+    x a Source, y flat NHWC; weights (G, P, R, width) packed; bias (G, P*width). Owns: a worker writes all results of its work
     items. Cost: that of naive plus the padding of tiles and panels; reads each source row about once from memory.
     """
     items = _block.work_items(g)
     chunks = min(items, CHUNKS)
     for chunk in prange(chunks):
         first, last = chunk * items // chunks, (chunk + 1) * items // chunks
-        _work(shape, x, g, first, last, source, result, pieces, runs, weights, bias, y)
+        _work(shape, x, g, first, last, source, result, pieces, runs, weights, bias, y, finish)
 
 
-def _launch(x, w, lane_step, group_step, row_step, bias, y, groups, row, column):
-    """Pack the weights, then run. The steps say how lanes, groups and reduced channels lie in it."""
-    per_group, filters = x.shape[3] // groups, y.shape[3] // groups
-    shape = choose_tile(filters, x.dtype)
-    limits = Limits(simd.cache_bytes(2) // 4, _JOIN, sys.maxsize)
-    strip = cut(row, column, x.shape[0], x.shape[3], x.itemsize, limits)
-    tables = plan(row, column, strip, x.shape[0], per_group, y.shape[3], shape.rows)
-    rows = (tables.taps[:, None] * w[0, 0].size + np.arange(per_group) * row_step).ravel()
-    panels = np.empty((groups, -(-filters // shape.width), rows.size, shape.width), x.dtype)
-    _panels.pack(w.reshape(-1), rows, lane_step, group_step, filters, shape.width, panels)
-    padded_bias = np.zeros((groups, panels.shape[1] * shape.width), x.dtype)
+class Orientation(NamedTuple):
+    """How lanes, groups and reduced channels lie in w: elements from one to the next."""
+
+    lane: int
+    group: int
+    reduced: int
+
+
+def _launch(source, w, orientation, bias, y, groups, row, column, make_finish):
+    """Pack the weights, then run; ``make_finish(items)`` tells what becomes of the results."""
+    x_shape = (y.shape[0], source.rows, source.columns, source.channels)
+    per_group, filters = source.channels // groups, y.shape[3] // groups
+    shape = choose_tile(filters, y.dtype)
+    limits = Limits(simd.cache_bytes(2) // 4, _JOIN, sys.maxsize, copy=source.kind != PLAIN)
+    strip = cut(row, column, y.shape[0], source.channels, y.itemsize, limits)
+    tables = plan(row, column, strip, y.shape[0], per_group, y.shape[3], shape.rows)
+    rows = (tables.taps[:, None] * w[0, 0].size + np.arange(per_group) * orientation.reduced).ravel()
+    panels = np.empty((groups, -(-filters // shape.width), rows.size, shape.width), y.dtype)
+    _panels.pack(w.reshape(-1), rows, orientation.lane, orientation.group, filters, shape.width, panels)
+    padded_bias = np.zeros((groups, panels.shape[1] * shape.width), y.dtype)
     padded_bias[:, :filters] = bias.reshape(groups, filters)
-    _run(
-        shape,
-        x.reshape(-1),
-        _block.describe(x, y, strip, row, column),
-        *tables[1:5],
-        panels,
-        padded_bias,
-        y.reshape(-1),
-    )
+    g = _block.describe(x_shape, y.shape, strip, row, column)
+    finish = nothing(y) if make_finish is None else make_finish(_block.count_items(g))
+    _run(shape, source, g, *tables[1:5], panels, padded_bias, y.reshape(-1), finish)
+    return finish
+
+
+def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=None, precision="exact"):
+    """As forward, of a Source (see _source); the results are finished as ``make_finish(items)`` tells (see _finish).
+
+    There is one ``precision`` only.
+    """
+    dims = zip((source.rows, source.columns), y.shape[1:3], w.shape[:2], stride, padding, dilation, strict=True)
+    row, column = (forward_direction(*dim) for dim in dims)
+    return _launch(source, w, Orientation(1, w.shape[3] // groups, w.shape[3]), b, y, groups, row, column, make_finish)
+
+
+def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish=None, precision="exact"):
+    """As input_grad, likewise."""
+    dims = zip(dx.shape[1:3], (source.rows, source.columns), w.shape[:2], stride, padding, dilation, strict=True)
+    row, column = (input_grad_direction(*dim) for dim in dims)
+    zeros, orientation = np.zeros(dx.shape[3], dx.dtype), Orientation(w.shape[3], w.shape[3] // groups, 1)
+    return _launch(source, w, orientation, zeros, dx, groups, row, column, make_finish)
 
 
 def forward(x, w, b, stride, padding, dilation, groups, y):
     """As naive.forward; lanes are filters, the reduced channels are those of x."""
-    dims = zip(x.shape[1:3], y.shape[1:3], w.shape[:2], stride, padding, dilation, strict=True)
-    row, column = (forward_direction(*dim) for dim in dims)
-    _launch(x, w, 1, w.shape[3] // groups, w.shape[3], b, y, groups, row, column)
+    run_forward(plain(x), w, b, stride, padding, dilation, groups, y)
 
 
 def input_grad(dy, w, stride, padding, dilation, groups, dx):
     """As naive.input_grad; lanes are channels of x, the reduced channels are filters."""
-    dims = zip(dx.shape[1:3], dy.shape[1:3], w.shape[:2], stride, padding, dilation, strict=True)
-    row, column = (input_grad_direction(*dim) for dim in dims)
-    nothing = np.zeros(dx.shape[3], dx.dtype)
-    _launch(dy, w, w.shape[3], w.shape[3] // groups, 1, nothing, dx, groups, row, column)
+    run_input_grad(plain(dy), w, stride, padding, dilation, groups, dx)

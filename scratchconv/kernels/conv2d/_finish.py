@@ -1,0 +1,197 @@
+"""What becomes of a work item's results while they are still in cache.
+
+==============  =================================================================================================
+NOTHING         they stay as they are
+MOMENTS         mean and M2 = Σ (y - mean)² of each channel over the item, for BatchNorm (merged in ``merge_moments``)
+ + SELECT       the largest (``positive``: or smallest) of each 2x2 window is stored: pooling before BatchNorm and ReLU,
+                which are monotone, so relu(bn(selected)) = pool(relu(bn(y)))
+RECEIVE         the results are dx; they become g = [a > 0] (dx + extra), the gradient before the ReLU, in place, and
+                Σ g, Σ g (z - mean), Σ g (z2 - mean2) are taken, which BatchNorm's backward pass needs
+ + EXTRA        extra is added
+ + MASK         a is given; + MASK_AFFINE: a > 0 where z * scale + shift > 0
+ + SECOND       z2 takes part
+==============  =================================================================================================
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from scratchconv import simd
+from scratchconv.kernels._jit import helper, kernel
+from scratchconv.kernels.conv2d._block import images_of, result_offset, result_rows_of
+
+NOTHING, MOMENTS, SELECT, RECEIVE, EXTRA, MASK, MASK_AFFINE, SECOND, SUMS = 0, 1, 2, 4, 8, 16, 32, 64, 128
+
+
+class Finish(NamedTuple):
+    """What to do, and flat arrays of one dtype to do it with; ``sums`` (items, 3, pitch) is the outcome."""
+
+    kind: int
+    z: np.ndarray
+    a: np.ndarray
+    extra: np.ndarray
+    z2: np.ndarray
+    selected: np.ndarray
+    coefficients: np.ndarray  # rows: MOMENTS: positive; RECEIVE: scale, shift, mean, mean2
+    pitch: int
+    sums: np.ndarray
+
+
+def nothing(y):
+    """Leave the results ``y`` alone."""
+    none = y[:0].reshape(-1)
+    return Finish(NOTHING, none, none, none, none, none, none, 0, none)
+
+
+def make_finish(kind, y, items, coefficients=(), **arrays):
+    """Describe what becomes of the results ``y`` (N, H, W, C) of ``items`` work items."""
+    none = y[:0].reshape(-1)
+    pitch = -(-y.shape[3] // 16) * 16
+    rows = np.zeros((max(1, len(coefficients)), pitch), y.dtype)
+    for row, values in zip(rows, coefficients, strict=False):
+        row[: y.shape[3]] = values
+    flat = {name: none if array is None else array.reshape(-1) for name, array in arrays.items()}
+    given = [flat.get(name, none) for name in ("z", "a", "extra", "z2", "selected")]
+    sums = np.empty(items * 3 * pitch, y.dtype)
+    return Finish(kind, *given, rows.reshape(-1), pitch, sums)
+
+
+@helper
+def finish_item(f, g, item, y):
+    """Finish the results of a work item: whole images, or whole rows of one image."""
+    if f.kind == NOTHING:
+        return
+    channels, at = g.results, result_offset(g, item)
+    images, rows = images_of(g, item), result_rows_of(g, item)
+    pixels = images * rows * g.result_w
+    if f.kind & MOMENTS:
+        for c in range(0, channels, simd.lanes_of(y)):
+            _moments(f, y, at + c, pixels, channels, channels - c, item * 3 * f.pitch + c)
+    if f.kind & RECEIVE:
+        receive_pixels(f, item, y, at, pixels, channels)
+    if f.kind & SELECT:
+        image, row = item // g.strips * g.images, item % g.strips * g.rows
+        first = (image * (g.result_h // 2) + row // 2) * (g.result_w // 2) * channels
+        _select(f, y, at, first, images, rows, g.result_w, channels)
+
+
+@helper
+def _moments(f, y, at, pixels, channels, live, o):
+    """sums[o:] = mean and M2 of up to one vector of channels; two passes, four partial sums."""
+    zero = simd.splat(y, 0)
+    s0, s1, s2, s3 = zero, zero, zero, zero
+    step, whole = channels, pixels // 4 * 4
+    for q in range(0, whole, 4):
+        i = at + q * step
+        s0 = s0 + simd.load_partial(y, i, live)
+        s1 = s1 + simd.load_partial(y, i + step, live)
+        s2 = s2 + simd.load_partial(y, i + 2 * step, live)
+        s3 = s3 + simd.load_partial(y, i + 3 * step, live)
+    for q in range(whole, pixels):
+        s0 = s0 + simd.load_partial(y, at + q * step, live)
+    mean = ((s0 + s1) + (s2 + s3)) / simd.splat(y, pixels)
+    s0, s1, s2, s3 = zero, zero, zero, zero
+    for q in range(0, whole, 4):
+        i = at + q * step
+        d0, d1 = simd.load_partial(y, i, live) - mean, simd.load_partial(y, i + step, live) - mean
+        d2, d3 = simd.load_partial(y, i + 2 * step, live) - mean, simd.load_partial(y, i + 3 * step, live) - mean
+        s0, s1, s2, s3 = simd.fma(d0, d0, s0), simd.fma(d1, d1, s1), simd.fma(d2, d2, s2), simd.fma(d3, d3, s3)
+    for q in range(whole, pixels):
+        d0 = simd.load_partial(y, at + q * step, live) - mean
+        s0 = simd.fma(d0, d0, s0)
+    simd.store(f.sums, o, mean)
+    simd.store(f.sums, o + f.pitch, (s0 + s1) + (s2 + s3))
+    simd.store(f.sums, o + 2 * f.pitch, simd.splat(y, pixels))
+
+
+@helper
+def _select(f, y, at, first, images, rows, columns, channels):
+    """selected[first + window] = the largest value of a 2x2 window, or the smallest where ``positive`` is 0."""
+    high, wide, step = rows // 2, columns // 2, columns * channels
+    for n in range(images):
+        for i in range(high):
+            for j in range(wide):
+                top = at + (n * rows + 2 * i) * step + 2 * j * channels
+                o = first + ((n * high + i) * wide + j) * channels
+                for c in range(0, channels, simd.lanes_of(y)):
+                    _select_window(f, y, top + c, step, channels, c, o + c)
+
+
+@helper
+def _select_window(f, y, top, step, channels, c, o):
+    """One window, up to one vector of channels."""
+    live = channels - c
+    p, q = simd.load_partial(y, top, live), simd.load_partial(y, top + channels, live)
+    r, s = simd.load_partial(y, top + step, live), simd.load_partial(y, top + step + channels, live)
+    largest = simd.maximum(simd.maximum(p, q), simd.maximum(r, s))
+    smallest = simd.minimum(simd.minimum(p, q), simd.minimum(r, s))
+    positive = simd.load(f.coefficients, c) > simd.splat(y, 0)
+    simd.store_partial(f.selected, o, simd.select(positive, largest, smallest), live)
+
+
+@helper
+def receive_pixels(f, item, y, at, pixels, channels):
+    """RECEIVE for ``pixels`` neighbouring pixels from ``y[at]`` on."""
+    for c in range(0, channels, simd.lanes_of(y)):
+        _receive(f, y, at + c, pixels, channels, c, item * 3 * f.pitch + c)
+
+
+@helper
+def _receive(f, y, at, pixels, channels, c, o):
+    """G = [a > 0] (dx + extra) in place of dx, and its sums, for up to one vector of channels."""
+    live = channels - c
+    zero = simd.splat(y, 0)
+    sum_g, sum_gz, sum_gz2 = zero, zero, zero
+    scale, shift = simd.load(f.coefficients, c), simd.load(f.coefficients, f.pitch + c)
+    mean, mean2 = simd.load(f.coefficients, 2 * f.pitch + c), simd.load(f.coefficients, 3 * f.pitch + c)
+    for q in range(pixels):
+        i = at + q * channels
+        g, z = simd.load_partial(y, i, live), zero
+        if f.kind & EXTRA:
+            g = g + simd.load_partial(f.extra, i, live)
+        if f.kind & (SUMS | MASK_AFFINE):
+            z = simd.load_partial(f.z, i, live)
+        if f.kind & MASK_AFFINE:
+            g = simd.select(simd.fma(z, scale, shift) > zero, g, zero)
+        elif f.kind & MASK:
+            g = simd.select(simd.load_partial(f.a, i, live) > zero, g, zero)
+        simd.store_partial(y, i, g, live)
+        sum_g, sum_gz = sum_g + g, simd.fma(g, z - mean, sum_gz)
+        if f.kind & SECOND:
+            sum_gz2 = simd.fma(g, simd.load_partial(f.z2, i, live) - mean2, sum_gz2)
+    simd.store(f.sums, o, sum_g)
+    simd.store(f.sums, o + f.pitch, sum_gz)
+    simd.store(f.sums, o + 2 * f.pitch, sum_gz2)
+
+
+@kernel
+def merge_moments(sums, pitch, mean, var):
+    """mean[f], var[f] = those of all pixels, from the items' (mean, M2, count) in ``sums``; var is the biased one.
+
+    Pairwise update of Chan, Golub and LeVeque (1979), in float64 and in the order of the items.
+    """
+    items = sums.size // (3 * pitch)
+    for f in range(mean.size):
+        count, centre, squares = 0.0, 0.0, 0.0
+        for item in range(items):
+            o = item * 3 * pitch + f
+            n = np.float64(sums[o + 2 * pitch])
+            delta = np.float64(sums[o]) - centre
+            centre += delta * n / (count + n)
+            squares += np.float64(sums[o + pitch]) + delta * delta * count * n / (count + n)
+            count += n
+        mean[f], var[f] = centre, squares / max(count, 1.0)
+
+
+@kernel
+def merge_sums(sums, pitch, out):
+    """out[k, c] = Σ over the items of sums[item, k, c], in float64 and in the order of the items."""
+    items = sums.size // (3 * pitch)
+    out[:] = 0
+    for item in range(items):
+        for k in range(out.shape[0]):
+            for c in range(out.shape[1]):
+                out[k, c] += sums[(item * 3 + k) * pitch + c]

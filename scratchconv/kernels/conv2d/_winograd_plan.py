@@ -1,0 +1,183 @@
+"""What the Winograd kernels need to know of a geometry: transforms, tiles, work items and how their scratch is cut."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+from scratchconv import simd
+from scratchconv.kernels.conv2d._block import Block
+from scratchconv.kernels.conv2d._cook_toom import cook_toom, transposed
+
+# Results of a tile (rows, columns) by kernel size. "exact" keeps the float32 error within three times PyTorch's own;
+# "fast" multiplies less and errs more. README.md has the errors.
+TILES: dict[str, dict[tuple[int, int], tuple[int, int]]] = {
+    "exact": {(3, 3): (2, 4), (5, 5): (2, 2)},
+    "fast": {(3, 3): (4, 4), (5, 5): (4, 4)},
+}
+
+# (rows, vecs) of the register tiles of the products and their share of the FMA peak, by number of vector registers.
+_MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((14, 2, 1.0), (8, 2, 0.97), (16, 1, 0.9), (14, 1, 0.88))}
+
+
+class Transforms(NamedTuple):
+    """The transforms of one F(m x m', r x r')."""
+
+    source: simd.Transform  # patches of the source: B'dB
+    kernel: simd.Transform  # kernels: GgG'
+    result: simd.Transform  # products to results: A'MA
+    gradient: simd.Transform  # tiles of dy to planes, A dy A': the transpose of result
+    weight: simd.Transform  # planes to dw, G'MG: the transpose of kernel
+
+
+@functools.lru_cache(maxsize=64)
+def transforms(tile, taps, dtype):
+    """All transforms for ``tile`` results (rows, columns) and ``taps`` of the kernel."""
+    rows, columns = (cook_toom(m, r) for m, r in zip(tile, taps, strict=True))
+    pairs = list(zip(rows, columns, strict=True))
+    pairs += [(transposed(left), transposed(right)) for left, right in (pairs[2], pairs[1])]
+    return Transforms(*(simd.Transform(left, right, dtype) for left, right in pairs))
+
+
+class Tiling(NamedTuple):
+    """How work items are cut into tiles, and how their scratch is (plain integers, elements from its start)."""
+
+    columns: int  # tiles across an image
+    high: int  # result rows of a tile
+    wide: int  # result columns of a tile
+    group: int  # tiles that are transformed, multiplied and transformed back together
+    depth: int  # channels of the source
+    pitch: int  # channels of the source, rounded up to whole vectors
+    width: int  # results, rounded up to whole panels
+    source_plane: int  # elements from one plane of transformed source to the next
+    result_plane: int  # the same of products, or of transformed dy
+    weight_plane: int  # the same of transformed weights, or of the sums of products
+    block_at: int  # where the padded source begins (weight gradient: that of dy)
+    source_at: int  # where the transformed source begins
+    result_at: int  # where the products, or the transformed dy, begin
+    sums_at: int  # where the sums of products begin (weight gradient)
+    scratch: int  # elements of all
+
+
+def plane(elements):
+    """Round up to an odd number of cache lines: planes a power of two apart would share the same sets of L1."""
+    lines = -(-elements // 16)
+    return (lines + 1 - lines % 2) * 16
+
+
+def round_up(n, step):
+    """The next multiple of ``step``."""
+    return -(-n // step) * step
+
+
+def choose_tile(width, dtype, rows=None):
+    """The register tile that computes ``width`` lanes in the least time; ``rows`` are padded too if they are few."""
+    lanes = simd.lanes(dtype)
+
+    def cost(entry):
+        high, vecs, efficiency = entry
+        padded = round_up(width, vecs * lanes) * (round_up(rows, high) if rows else 1)
+        return padded / efficiency
+
+    high, vecs, _ = min(_MENU[simd.vector_registers()], key=cost)
+    return simd.TileShape(high, vecs, dtype)
+
+
+def group_of(tiles, rows, tile_bytes, budget):
+    """How many of a work item's tiles to take together: within ``budget`` bytes, wasting few rows of register tiles."""
+    most = max(rows, min(tiles, budget // tile_bytes))
+    parts = range(-(-tiles // most), -(-tiles // rows) + 1)
+    sizes = [round_up(-(-tiles // n), rows) for n in parts]
+    return min(
+        sizes, key=lambda size: (round_up(tiles, rows) if tiles % size == 0 else _padded(tiles, size, rows), -size)
+    )
+
+
+def _padded(tiles, size, rows):
+    """Rows of register tiles computed for ``tiles`` in groups of ``size``."""
+    return tiles // size * round_up(size, rows) + round_up(tiles % size, rows)
+
+
+def cut(batch, down, across, row_bytes, rows):
+    """Choose (images, tile rows) of a work item: its source within a third of L2, wasting few rows of register tiles."""
+    budget = simd.cache_bytes(2) // 3
+    strips = [(1, -(-down // parts)) for parts in range(1, down + 1)]
+    images = [(n, down) for n in range(2, min(batch, 16) + 1)]
+    fitting = [(n, r) for n, r in strips + images if n * r * row_bytes <= max(budget, row_bytes)]
+
+    def cost(item):
+        tiles = item[0] * item[1] * across
+        return round_up(tiles, rows) / tiles + 4 / tiles
+
+    return min(fitting, key=cost)
+
+
+def _block(x, y, padding, tile, taps, images, rows):
+    """The work items of ``rows`` tile rows or ``images`` images as a block of padded source rows."""
+    batch, source_h, source_w, channels = x
+    _, result_h, result_w, results = y
+    down, across = -(-result_h // tile[0]), -(-result_w // tile[1])
+    return Block(
+        batch, source_h, source_w, channels, result_h, result_w, results,
+        step=1, column_step=1, spread=1, images=images, rows=rows * tile[0], strips=-(-down // rows), copied=1,
+        top=-padding[0], left=-padding[1],
+        height=rows * tile[0] + taps[0] - 1, width=across * tile[1] + taps[1] - 1, pixel=round_up(channels, 16),
+    )  # fmt: skip
+
+
+def _tiles(y, tile):
+    """Tiles down and across an image of results ``y`` (N, OH, OW, F)."""
+    return -(-y[1] // tile[0]), -(-y[2] // tile[1])
+
+
+def _elements(g):
+    """Elements of a block."""
+    return g.images * g.height * g.width * g.pixel
+
+
+def forward(x, y, padding, tile, taps, shape):
+    """Work items and tiling of y from x (shapes, NHWC) by register tiles of ``shape``."""
+    itemsize, count = shape.dtype.itemsize, planes(tile, taps)
+    (down, across), depth = _tiles(y, tile), x[3]
+    pitch = round_up(depth, 16)
+    row_bytes = across * tile[0] * tile[1] * pitch * itemsize
+    images, rows = cut(x[0], down, across, row_bytes, shape.rows)
+    g = _block(x, y, padding, tile, taps, images, rows)
+    group = group_of(
+        images * rows * across, shape.rows, count * (pitch + shape.width) * itemsize, 4 * simd.cache_bytes(1) // 3
+    )
+    source_plane, result_plane = plane(group * pitch), plane(group * shape.width)
+    weight_plane = plane(depth * round_up(y[3], shape.width))
+    block_at = round_up(tile[0] * tile[1] * shape.lanes, 16)
+    source_at = block_at + _elements(g)
+    result_at = source_at + count * source_plane
+    end = result_at + count * result_plane
+    tiling = Tiling(across, *tile, group, depth, pitch, round_up(y[3], shape.width), source_plane, result_plane,
+                    weight_plane, block_at, source_at, result_at, end, end)  # fmt: skip
+    return g, tiling
+
+
+def weight_grad(x, dy, padding, tile, taps, shape):
+    """Blocks of x and of dy (shapes, NHWC) and the tiling of the weight gradient by register tiles of ``shape``."""
+    itemsize, count = shape.dtype.itemsize, planes(tile, taps)
+    (down, across), depth = _tiles(dy, tile), x[3]
+    pitch, width = round_up(depth, 16), round_up(dy[3], shape.width)
+    row_bytes = across * tile[0] * tile[1] * (pitch + width) * itemsize
+    images, rows = cut(x[0], down, across, row_bytes, 1)
+    gx = _block(x, dy, padding, tile, taps, images, rows)
+    gy = _block(dy, dy, (0, 0), tile, (1, 1), images, rows)._replace(pixel=width)
+    group = group_of(images * rows * across, 1, count * (pitch + width) * itemsize, simd.cache_bytes(2) // 8)
+    source_plane, result_plane = plane(group * pitch + 16), plane(group * width)
+    weight_plane = plane(round_up(depth, shape.rows) * width)
+    block_at = _elements(gx)
+    source_at = block_at + _elements(gy)
+    result_at = source_at + count * source_plane
+    sums_at = result_at + count * result_plane
+    tiling = Tiling(across, *tile, group, depth, pitch, width, source_plane, result_plane, weight_plane,
+                    block_at, source_at, result_at, sums_at, sums_at + count * weight_plane)  # fmt: skip
+    return gx, gy, tiling
+
+
+def planes(tile, taps):
+    """Number of products of a tile."""
+    return (tile[0] + taps[0] - 1) * (tile[1] + taps[1] - 1)

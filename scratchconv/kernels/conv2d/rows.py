@@ -1,0 +1,142 @@
+"""Direct convolution with row reuse: for layers with no more filters than one vector has lanes.
+
+What it changes against direct: with one vector of filters each broadcast of a pixel would feed a single FMA, and the
+core can load no more than it can multiply. Here the tile is a stretch of neighbouring pixels of a row, and a broadcast
+feeds every tap of the kernel row whose window the pixel is in: KW FMAs a load. It pays with one vector of filters only.
+
+The input gradient is the same computation on dy with the kernels turned round; the weight gradient is direct's.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from scratchconv import simd
+from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels.conv2d import _block
+from scratchconv.kernels.conv2d._finish import finish_item, nothing
+from scratchconv.kernels.conv2d._plan import Limits, cut, forward_direction
+from scratchconv.kernels.conv2d._source import plain
+from scratchconv.kernels.conv2d._weight_grad import bias_grad, run_weight_grad, weight_grad
+
+__all__ = [
+    "applies",
+    "bias_grad",
+    "forward",
+    "input_grad",
+    "run_forward",
+    "run_input_grad",
+    "run_weight_grad",
+    "weight_grad",
+]
+
+CHUNKS = 64  # work items are dealt to at most so many prange iterations, each with its own scratch
+# Pixels of a tile by number of vector registers: they and the taps of a kernel row must fit.
+_PIXELS = {16: (8, 7), 32: (16, 14)}
+_MOST_TAPS = {16: 5, 32: 7}
+
+
+def applies(taps, stride, dilation, groups, results, width, dtype=np.float32):
+    """Whether this algorithm computes a convolution of ``results`` filters and ``width`` result columns, and pays."""
+    registers = simd.vector_registers()
+    plain_geometry = groups == 1 and (*stride, *dilation) == (1, 1, 1, 1)
+    few = results <= simd.lanes(dtype) and 1 < taps[1] <= _MOST_TAPS[registers]
+    return plain_geometry and few and width >= min(_PIXELS[registers])
+
+
+@helper
+def _convolve_row(shape, s, at, line, pixel, taps, channels, weights, bias, y, yi, columns, filters):
+    """One result row: stretches of ``shape.rows`` pixels; the last one overlaps the one before."""
+    where = simd.grid_offsets(shape, 1, filters, 0)
+    for j in range(0, columns, shape.rows):
+        first = min(j, columns - shape.rows)
+        acc = simd.spread(shape, bias, 0)
+        for u in range(taps):
+            for c in range(channels):
+                x, w = simd.opaque(at + u * line + first * pixel + c), (u * shape.taps * channels + c) * shape.width
+                acc = simd.outer_fma_row(shape, acc, s, x, pixel, weights, w, channels * shape.width)
+        if filters >= shape.width:
+            simd.tile_store(acc, y, yi + first * filters, where)
+        else:
+            simd.tile_store_partial(acc, y, yi + first * filters, where, filters)
+
+
+@helper
+def _work(shape, source, g, taps, first, last, weights, bias, y, finish):
+    """Compute the work items first..last-1."""
+    block = np.empty(_block.block_size(g), y.dtype)
+    for item in range(first, last):
+        _block.fill_block(source, g, item, block, 0)
+        yi, rows = _block.result_offset(g, item), _block.rows_of(g, item)
+        for n in range(_block.images_of(g, item)):
+            for i in range(rows):
+                at = (n * g.height + i) * g.width * g.pixel
+                _convolve_row(shape, block, at, g.width * g.pixel, g.pixel, taps, g.channels,
+                              weights, bias, y, yi, g.result_w, g.results)  # fmt: skip
+                yi += g.result_w * g.results
+        finish_item(finish, g, item, y)
+
+
+@parallel_kernel
+def _run(shape, source, g, taps, weights, bias, y, finish):
+    """y[n,i,j,:] = bias + Σ_{u,c} Σ_v source[n,i+u,j+v,c] w[u,v,c,:]; see naive.forward
+
+    source, y flat NHWC; weights (KH, KW, C, lanes). Owns: a worker writes all results of its work items.
+    Cost: that of naive; a load of the source feeds KW FMAs.
+    """
+    items = _block.work_items(g)
+    chunks = min(items, CHUNKS)
+    for chunk in prange(chunks):
+        first, last = chunk * items // chunks, (chunk + 1) * items // chunks
+        _work(shape, source, g, taps, first, last, weights, bias, y, finish)
+
+
+def _launch(source, w, bias, padding, y, make_finish):
+    """Convolve ``source`` with ``w`` (KH, KW, C, F) into ``y`` (N, OH, OW, F)."""
+    taps, dtype, results = w.shape[:2], y.dtype, y.shape[3]
+    dims = zip((source.rows, source.columns), y.shape[1:3], taps, padding, strict=True)
+    row, column = (forward_direction(size, out, k, 1, p, 1) for size, out, k, p in dims)
+    limits = Limits(simd.cache_bytes(2) // 4, 1, sys.maxsize, copy=True)
+    strip = cut(row, column, y.shape[0], source.channels, y.itemsize, limits)
+    g = _block.describe((y.shape[0], source.rows, source.columns, source.channels), y.shape, strip, row, column)
+    fitting = [n for n in _PIXELS[simd.vector_registers()] if n <= y.shape[2]]
+    pixels = min(fitting, key=lambda n: -(-y.shape[2] // n) * n)
+    shape = simd.TileShape(pixels, 1, dtype, taps=taps[1])
+    weights = np.zeros((*taps, source.channels, shape.lanes), dtype)
+    weights[..., :results] = w
+    padded_bias = np.zeros(shape.lanes, dtype)
+    padded_bias[:results] = bias
+    finish = nothing(y) if make_finish is None else make_finish(_block.count_items(g))
+    _run(shape, source, g, taps[0], weights.reshape(-1), padded_bias, y.reshape(-1), finish)
+    return finish
+
+
+def turned(w):
+    """Kernels for the input gradient: (KH, KW, F, C), rotated by half a turn."""
+    return w[::-1, ::-1].transpose(0, 1, 3, 2)
+
+
+def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=None, precision="exact"):
+    """As forward, of a Source (see _source); the results are finished as ``make_finish(items)`` tells (see _finish).
+
+    There is one ``precision`` only.
+    """
+    return _launch(source, w, b, padding, y, make_finish)
+
+
+def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish=None, precision="exact"):
+    """As input_grad, likewise."""
+    back = tuple(k - 1 - p for k, p in zip(w.shape[:2], padding, strict=True))
+    return _launch(source, turned(w), np.zeros(dx.shape[3], dx.dtype), back, dx, make_finish)
+
+
+def forward(x, w, b, stride, padding, dilation, groups, y):
+    """As naive.forward, where it applies."""
+    run_forward(plain(x), w, b, stride, padding, dilation, groups, y)
+
+
+def input_grad(dy, w, stride, padding, dilation, groups, dx):
+    """As naive.input_grad, likewise."""
+    run_input_grad(plain(dy), w, stride, padding, dilation, groups, dx)

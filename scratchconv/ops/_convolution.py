@@ -1,0 +1,73 @@
+"""Which algorithm computes a convolution, and its kernels on arrays in their memory order."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from scratchconv import backends
+from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive, rows, winograd
+from scratchconv.kernels.conv2d._source import plain
+from scratchconv.ops._op import Array
+
+WITHOUT_SOURCES = (naive, im2col, depthwise)  # these read plain arrays only
+
+
+class Geometry(NamedTuple):
+    """Stride, padding and dilation (height, width) and the number of channel groups."""
+
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
+
+
+def choose(w: tuple[int, ...], geometry: Geometry, results: int, size: tuple[int, ...]) -> Any:
+    """Return the module that computes ``results`` channels on ``size`` (N, OH, OW) pixels with a kernel of shape ``w``.
+
+    ``w`` is (KH, KW, C/G, F). For the input gradient the results are the channels of x.
+    """
+    stride, _, dilation, groups = geometry
+    name, taps = backends.conv.algorithm, w[:2]
+    if name in ("naive", "im2col"):
+        return {"naive": naive, "im2col": im2col}[name]
+    if name in ("auto", "winograd") and winograd.applies(taps, stride, dilation, groups):
+        pixels = size[0] * size[1] * size[2]
+        if name == "winograd" or winograd.pays(w[2], w[3], pixels):
+            return winograd
+    if name in ("auto", "rows") and rows.applies(taps, stride, dilation, groups, results, size[2]):
+        return rows
+    if name == "auto" and groups > 1 and w[2] == 1 and groups == w[3]:
+        return depthwise
+    return direct
+
+
+def forward(x: Array, w: Array, b: Array, geometry: Geometry, y: Array) -> None:
+    """Write y (N, OH, OW, F) from x (N, H, W, C), w (KH, KW, C/G, F) and b (F,)."""
+    algorithm = choose(w.shape, geometry, w.shape[3], y.shape[:3])
+    if algorithm in WITHOUT_SOURCES:
+        algorithm.forward(x, w, b, *geometry, y)
+    else:
+        algorithm.run_forward(plain(x), w, b, *geometry, y, precision=backends.conv.precision)
+
+
+def input_grad(dy: Array, w: Array, geometry: Geometry, dx: Array) -> None:
+    """Write dx (N, H, W, C) from dy (N, OH, OW, F) and w."""
+    algorithm = choose(w.shape, geometry, dx.shape[3], dx.shape[:3])
+    if algorithm in WITHOUT_SOURCES:
+        algorithm.input_grad(dy, w, *geometry, dx)
+    else:
+        algorithm.run_input_grad(plain(dy), w, *geometry, dx, precision=backends.conv.precision)
+
+
+def weight_grad(x: Array, dy: Array, geometry: Geometry, dw: Array) -> None:
+    """Write dw (KH, KW, C/G, F) from x and dy."""
+    algorithm = choose(dw.shape, geometry, dw.shape[3], dy.shape[:3])
+    if algorithm in WITHOUT_SOURCES:
+        algorithm.weight_grad(x, dy, *geometry, dw)
+    else:
+        algorithm.run_weight_grad(plain(x), plain(dy), *geometry, dw, precision=backends.conv.precision)
+
+
+def bias_grad(dy: Array, db: Array) -> None:
+    """Write db (F,), the sum of dy over all pixels."""
+    (naive if backends.conv.algorithm == "naive" else direct).bias_grad(dy, db)
