@@ -8,8 +8,8 @@ from typing import Any
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.algorithms import LADDER, Rung, rungs
-from benchmarks.convolution import DIRECTIONS, LAYOUTS, Job, Shape, checked
+from benchmarks.algorithms import rungs
+from benchmarks.convolution import DIRECTIONS, LAYOUTS, TOLERANCE, Job, Shape, checked
 from benchmarks.effort import Effort
 from benchmarks.timing import Probe, rounds, sampler
 
@@ -25,7 +25,7 @@ LAYERS = (
     Shape("ResNet 64→64 @8", BATCH, 8, 64, 64, 3, padding=1),
 )
 SLOW_RUNGS = ("naive", "im2col")  # shown on the ladder only
-LADDER_LAYERS = (LAYERS[1], LAYERS[5])  # one of each network
+LADDER_LAYERS = (LAYERS[1], LAYERS[3], LAYERS[5])  # of both networks; few filters, and more
 NAIVE_BATCH = 2  # the contract is a thousand times slower
 
 
@@ -41,10 +41,13 @@ def layers(probe: Probe, effort: Effort) -> list[dict[str, Any]]:
 
 def direction_rows(job: Job, direction: str, probe: Probe, effort: Effort) -> list[dict[str, Any]]:
     """All fast algorithms and PyTorch in turns, each checked first."""
-    ours = [rung for rung in rungs(job.shape) if rung.name not in SLOW_RUNGS]
-    calls = {rung.name: job.algorithm(rung.load(), direction) for rung in ours} | job.torch(direction)
+    ours = {rung.name: rung for rung in rungs(job.shape, direction) if rung.name not in SLOW_RUNGS}
+    calls = {name: job.algorithm(rung.load(), direction) for name, rung in ours.items()} | job.torch(direction)
     truth = job.truth(direction)
-    errors = {name: checked(f"{job.shape.name}, {direction}, {name}", call, truth) for name, call in calls.items()}
+    errors = {}
+    for name, call in calls.items():
+        tolerance = ours[name].tolerance if name in ours else TOLERANCE
+        errors[name] = checked(f"{job.shape.name}, {direction}, {name}", call, truth, tolerance)
     samplers = {name: sampler(call, effort.sample_seconds) for name, call in calls.items()}
     timing = rounds(samplers, effort.rounds, probe)
     return [
@@ -70,31 +73,27 @@ def ladder(probe: Probe, effort: Effort) -> list[dict[str, Any]]:
     for shape, direction in track(jobs[: 3 * effort.most], "the ladder"):
         job, few = Job(shape), Job(replace(shape, batch=NAIVE_BATCH))
         truths = {shape.batch: job.truth(direction), NAIVE_BATCH: few.truth(direction)}
-        calls, errors, jobs_of = {}, {}, {}
-        for rung in rungs(shape):
-            mine = few if rung.name == "naive" else job
-            calls[rung.name] = mine.algorithm(rung.load(), direction)
-            errors[rung.name] = checked(rung.name, calls[rung.name], truths[mine.shape.batch])
-            jobs_of[rung.name] = mine
+        found = {rung.name: rung for rung in rungs(shape, direction)}
+        mine = {name: few if name == "naive" else job for name in found}
+        calls = {name: mine[name].algorithm(rung.load(), direction) for name, rung in found.items()}
+        errors = {
+            name: checked(f"{shape.name}, {name}", call, truths[mine[name].shape.batch], found[name].tolerance)
+            for name, call in calls.items()
+        }
         timing = rounds({n: sampler(c, effort.sample_seconds) for n, c in calls.items()}, effort.rounds, probe)
         rows += [
             {
                 "layer": shape.name,
                 "direction": direction,
                 "rung": name,
-                "batch": mine.shape.batch,
+                "batch": mine[name].shape.batch,
                 "error": float(f"{errors[name]:.2g}"),
-                "lines": rung_named(name).lines,
-                **timing.summary(name, flop=mine.shape.flop),
+                "lines": rung.lines,
+                **timing.summary(name, flop=mine[name].shape.flop),
             }
-            for name, mine in jobs_of.items()
+            for name, rung in found.items()
         ]
     return rows
-
-
-def rung_named(name: str) -> Rung:
-    """Find a rung."""
-    return next(rung for rung in LADDER if rung.name == name)
 
 
 def layers_table(document: dict[str, Any]) -> Table:

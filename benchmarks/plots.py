@@ -48,7 +48,7 @@ def roofline(document: Document) -> Figure:
 def ladder(document: Document) -> Figure:
     """Speed of each rung, in each direction, on each layer."""
     layers = list(dict.fromkeys(row["layer"] for row in document["ladder"]))
-    figure, panels = plt.subplots(1, len(layers), figsize=(5 * len(layers), 4), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(1, len(layers), figsize=(6 * len(layers), 4), layout="constrained", squeeze=False)
     for axes, layer in zip(panels[0], layers, strict=True):
         rows = [row for row in document["ladder"] if row["layer"] == layer]
         rungs = list(dict.fromkeys(row["rung"] for row in rows))
@@ -59,8 +59,10 @@ def ladder(document: Document) -> Figure:
             axes.bar_label(bars, fmt="%.3g", fontsize=7)
         axes.axhline(document["peak_gflops"], color="k", linewidth=1)
         axes.set(yscale="log", ylabel="GFLOP/s", title=layer)
-        axes.set_xticks(range(len(rungs)), [rung.replace(" with ", "\nwith ") for rung in rungs], fontsize=8)
-    panels[0][0].legend(fontsize=8, loc="lower right")
+        axes.set_xticks(
+            range(len(rungs)), [rung.replace(" with ", "\nwith ").replace(", ", ",\n") for rung in rungs], fontsize=8
+        )
+    panels[0][0].legend(fontsize=8, loc="upper left")
     return figure
 
 

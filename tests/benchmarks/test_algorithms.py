@@ -6,8 +6,9 @@ import pytest
 
 from benchmarks import algorithms
 from benchmarks.algorithms import LADDER, Rung, code_lines, files, rungs
-from benchmarks.convolution import Shape
+from benchmarks.convolution import DIRECTIONS, Job, Shape, checked
 
+SHAPE = Shape("any", 1, 8, 8, 16, 3, stride=2, groups=4)
 SOURCE = '''"""A module.
 
 Two paragraphs.
@@ -44,17 +45,33 @@ def test_a_rung_counts_its_own_helpers_and_no_other_rung() -> None:
 
 def test_a_missing_rung_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(algorithms, "LADDER", (*LADDER[:1], Rung("future", "scratchconv.kernels.conv2d.future")))
-    assert [rung.name for rung in rungs(Shape("any", 1, 8, 8, 8, 3))] == ["naive"]
+    assert [rung.name for rung in rungs(SHAPE, "forward")] == ["naive"]
 
 
-def test_a_rung_that_does_not_apply_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rung_is_asked_what_it_wants_to_know(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def applies(*arguments: object) -> bool:
-        seen.append(arguments)
+    def applies(taps: object, stride: object, dilation: object, groups: object, results: object, width: object) -> bool:
+        seen.append((taps, stride, dilation, groups, results, width))
         return False
 
-    shape = Shape("any", 1, 8, 8, 16, 3, stride=2, groups=4)
     monkeypatch.setattr(LADDER[0].load(), "applies", applies, raising=False)
-    assert "naive" not in [rung.name for rung in rungs(shape)]
-    assert seen == [((3, 3, 2, 16), (2, 2), (1, 1), 4)]  # w (KH, KW, C/G, F), stride, dilation, groups
+    for direction in ("forward", "input gradient"):
+        assert "naive" not in [rung.name for rung in rungs(SHAPE, direction)]
+    assert seen == [((3, 3), (2, 2), (1, 1), 4, 16, 3), ((3, 3), (2, 2), (1, 1), 4, 8, 8)]
+
+
+def test_a_borrowed_function_is_no_rung() -> None:
+    few = Shape("few filters", 1, 16, 16, 16, 3, padding=1)
+    names = {direction: [rung.name for rung in rungs(few, direction)] for direction in DIRECTIONS}
+    assert "direct with row reuse" in names["forward"] and "direct with row reuse" in names["input gradient"]
+    assert "direct with row reuse" not in names["weight gradient"]  # direct's own
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_every_rung_computes_the_convolution(direction: str) -> None:
+    job = Job(Shape("few filters", 2, 9, 16, 16, 3, padding=1))
+    found = rungs(job.shape, direction)
+    assert found[-1].name == "Winograd, fast"
+    for rung in found:
+        checked(rung.name, job.algorithm(rung.load(), direction), job.truth(direction), rung.tolerance)
