@@ -58,3 +58,9 @@ def percent(share: float) -> str:
 def threads(count: int | None) -> str:
     """Say how many threads were used."""
     return "all cores" if count is None else f"{count} thread{'s' * (count != 1)}"
+
+
+def step_name(line: Document) -> str:
+    """Name the work of a step."""
+    what = "training step" if line["what"] == "training" else line["what"]
+    return f"{line['model']} {what}, batch {line['batch']}, {threads(line['threads'])}"

@@ -10,7 +10,7 @@ import json
 import os
 from pathlib import Path
 
-from benchmarks import tables
+from benchmarks import overview, tables
 from benchmarks.machine import RESULTS
 
 ROOT = Path(__file__).parents[1]
@@ -24,8 +24,8 @@ Block = tuple[str, tables.Writer]
 # Page -> marker -> the files of results and the function that formats them.
 PAGES: dict[Path, dict[str, Block]] = {
     README: {
-        "training": ("train-*.json", tables.training),
-        "steps": ("*.json", tables.overview),
+        "training": ("train-*.json", overview.training),
+        "steps": ("*.json", overview.overview),
     },
     PAGE: {
         "roofline": ("roofline.json", tables.roofline),

@@ -1,4 +1,4 @@
-"""The tables of the documentation as Markdown, each from the documents of one kind of measurement."""
+"""The tables of docs/benchmarks.md, each from the documents of one kind of measurement."""
 
 from __future__ import annotations
 
@@ -6,89 +6,10 @@ import statistics
 from collections.abc import Callable
 
 from benchmarks.convolution import DIRECTIONS
-from benchmarks.formatting import Document, markdown, percent, provenance, slow_phases, threads, times
-from benchmarks.networks import EAGER, EXACT, FAST, TORCH
+from benchmarks.formatting import Document, markdown, percent, provenance, slow_phases, step_name, times
 from benchmarks.sweep import BEHIND
 
 Writer = Callable[[list[Document]], str]
-
-# ---------------------------------------------------------------- README.md
-
-
-def training(documents: list[Document]) -> str:
-    """Accuracy, time and memory of whole trainings, from ``python -m torch_ref compare``."""
-    head = ["training", "library", "seeds", "worst accuracy", "mean accuracy", "training s", "process s", "peak MB"]
-    rows = []
-    for document in documents:
-        plan = document["plan"]
-        job = f"{plan['model']}, {plan['data']}, {plan['epochs']} epoch{'s' * (plan['epochs'] != 1)}"
-        layout = "channels_last" if plan["channels_last"] else "NCHW"
-        for library, figures in document["summary"].items():
-            rows.append(
-                [
-                    f"{job}, batch {plan['batch_size']}, {threads(plan['threads'])}",
-                    f"PyTorch {layout}" if library == "torch_ref" else library,
-                    " ".join(map(str, plan["seeds"])),
-                    f"{100 * figures['min_accuracy']:.2f} %",
-                    f"{100 * figures['mean_accuracy']:.2f} %",
-                    f"{figures['median_train_seconds']:.1f}",
-                    f"{figures['median_process_seconds']:.1f}",
-                    f"{figures['peak_memory_mb']:.0f}",
-                ]
-            )
-    notes = "Times are medians over the seeds; process s is from start to exit, imports and test included."
-    return "\n\n".join([markdown(head, rows), notes, provenance(documents)])
-
-
-def overview(documents: list[Document]) -> str:
-    """One line for each thing that was measured beside PyTorch."""
-    kinds = {document["what"]: document for document in documents}
-    used = [document for what, document in kinds.items() if what in ("sweep", "end-to-end") or "steps" in what]
-    if not used:
-        return "Not measured yet."
-    lines = [line for document in used for line in document.get("steps", []) if line["library"] not in TORCH]
-    rows = [[step_name(line), mode(line), f"{line['median_ms']:.4g} ms", times(line)] for line in lines]
-    if "sweep" in kinds:
-        means = kinds["sweep"]["summary"]
-        rows.append(
-            [
-                f"{kinds['sweep']['convolutions']} convolutions, all directions, 1 thread",
-                "automatic choice",
-                "geometric mean",
-                f"{means['all']:.2f} (worst {means['worst']:.2f})",
-            ]
-        )
-    if "end-to-end" in kinds:
-        rows += whole_process(kinds["end-to-end"])
-    head = ["what", "scratchconv", "ours", "PyTorch's best / ours: median (least) of the rounds"]
-    return "\n\n".join([markdown(head, rows, 2), slow_phases(lines), provenance(used)])
-
-
-def whole_process(document: Document) -> list[list[str]]:
-    """A training from start to exit, and its memory."""
-    mine = [line for line in document["runs"] if line["library"] == "scratchconv"]
-    share = document["summary"]
-    name = f"`train cnn --data {document['data']} --epochs 1`, 1 thread"
-    seconds, memory = (statistics.median(line[key] for line in mine) for key in ("seconds", "peak_memory_mb"))
-    least = {key: (1 / share[key]["median"], 1 / share[key]["max"]) for key in ("time", "memory")}
-    return [
-        [name, "whole process", f"{seconds:.1f} s", "{:.2f} ({:.2f})".format(*least["time"])],
-        [name, "peak memory", f"{memory:.0f} MB", "{:.2f} ({:.2f})".format(*least["memory"])],
-    ]
-
-
-def step_name(line: Document) -> str:
-    """Name the work of a step."""
-    what = "training step" if line["what"] == "training" else line["what"]
-    return f"{line['model']} {what}, batch {line['batch']}, {threads(line['threads'])}"
-
-
-def mode(line: Document) -> str:
-    """Name one of our modes."""
-    return {EAGER: "eager", EXACT: "compiled, exact", FAST: "compiled, fast"}[line["library"]]
-
-
-# ---------------------------------------------------------------- docs/benchmarks.md
 
 
 def roofline(documents: list[Document]) -> str:

@@ -23,6 +23,11 @@ CEILINGS: dict[str, Any] = {
 }
 
 
+def body(text: str) -> list[str]:
+    """The rows of the first table of a text, without its head."""
+    return [line for line in text.split("\n\n")[0].splitlines()[2:] if line.startswith("|")]
+
+
 def step(library: str, **other: Any) -> dict[str, Any]:
     """One row of a document of steps."""
     work = {"model": "cnn", "what": "training", "batch": 100, "threads": 1, "error": 1e-7}

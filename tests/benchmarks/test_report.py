@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import plots, report, tables
+from benchmarks import overview, plots, report, tables
 from tests.benchmarks.documents import everything
 
 
@@ -38,7 +38,7 @@ def test_every_table_can_be_written(page: Path, results: Path) -> None:
 
 
 def test_rewrite_replaces_only_what_stands_between_the_markers() -> None:
-    blocks: dict[str, report.Block] = {"one": ("missing-*.json", tables.training)}
+    blocks: dict[str, report.Block] = {"one": ("missing-*.json", overview.training)}
     written = report.rewrite("before\n<!-- begin one -->\nold\n<!-- end one -->\nafter\n", blocks)
     assert written == "before\n<!-- begin one -->\n\nNot measured yet.\n\n<!-- end one -->\nafter\n"
     assert report.rewrite(written, blocks) == written

@@ -4,44 +4,7 @@ from __future__ import annotations
 
 from benchmarks import tables
 from benchmarks.formatting import Document
-from tests.benchmarks.documents import HEAD, TIMES, compared, everything, ladder, step
-
-
-def body(text: str) -> list[str]:
-    """The rows of the first table, without its head."""
-    return [line for line in text.split("\n\n")[0].splitlines()[2:] if line.startswith("|")]
-
-
-def test_training_has_a_row_for_each_library() -> None:
-    text = tables.training([compared(), compared(model="resnet", data="cifar10", epochs=3, threads=None)])
-    rows = body(text)
-    assert rows[:2] == [
-        "| cnn, mnist, 1 epoch, batch 100, 2 threads | scratchconv | 0 1 | 98.00 % | 98.50 % | 12.3 | 15.7 | 321 |",
-        "| cnn, mnist, 1 epoch, batch 100, 2 threads | PyTorch channels_last "
-        "| 0 1 | 50.00 % | 98.50 % | 12.3 | 15.7 | 321 |",
-    ]
-    assert rows[2].startswith("| resnet, cifar10, 3 epochs, batch 100, all cores | scratchconv ")
-    assert text.endswith(
-        "Measured on Test CPU, 2 cores; numba 0.61, PyTorch 2.4.0; commit 0123456789ab; 2026-01-02; "
-        "load before 0.2 at most."
-    )
-
-
-def test_overview_has_one_line_for_each_thing_measured() -> None:
-    two = {**HEAD, "what": "steps-2-threads", "steps": [step("scratchconv compiled, fast", threads=2, disturbed=True)]}
-    text = tables.overview([*everything().values(), two])
-    assert body(text) == [
-        "| cnn training step, batch 100, 1 thread | eager | 2 ms | 1.50 (1.25) |",
-        "| cnn training step, batch 100, 2 threads | compiled, fast | 2 ms | 1.50 (1.25)* |",
-        "| 67 convolutions, all directions, 1 thread | automatic choice | geometric mean | 1.50 (worst 1.40) |",
-        "| `train cnn --data mnist --epochs 1`, 1 thread | whole process | 10.0 s | 4.00 (4.00) |",
-        "| `train cnn --data mnist --epochs 1`, 1 thread | peak memory | 300 MB | 2.00 (2.00) |",
-    ]
-    assert "Rows marked * (1 of 2)" in text
-
-
-def test_overview_of_nothing() -> None:
-    assert tables.overview([compared()]) == "Not measured yet."
+from tests.benchmarks.documents import TIMES, body, everything, ladder
 
 
 def test_ladder_in_full_and_in_short() -> None:
