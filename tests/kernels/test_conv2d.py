@@ -70,7 +70,8 @@ def assert_equals_contract(algorithm: str, problem: Problem) -> None:
     for function in FUNCTIONS:
         wanted, sizes = run(naive, function, problem), run(naive, function, problem.map(np.abs))
         if algorithm == "winograd" and function != "bias_grad":
-            sizes[...] = sizes.max(initial=0)  # the results of a tile share their roundings: a small one has large ones
+            # The results of a tile share their roundings: a small one has large ones. Three times as many as others.
+            sizes[...] = 3 * sizes.max(initial=0)
         assert_close(run(ALGORITHMS[algorithm], function, problem), wanted, sizes)
 
 
