@@ -5,7 +5,7 @@ start of its memory. All functions work inside compiled kernels and as plain Pyt
 
 Vector
     ``load(x, i)``, ``store(x, i, v)``, ``load_partial(x, i, n)``, ``store_partial(x, i, v, n)``, ``splat(x, number)``
-    (dtype of array x), ``lanes_of(x)``, ``prefetch(x, i)``, ``opaque(i)``; ``+ - * /`` between vectors,
+    (dtype of array x), ``lanes_of(x)``, ``prefetch(x, i)``, ``prefetch_write(x, i)``, ``opaque(i)``; ``+ - * /`` between vectors,
     ``fma(a, b, c)``, ``square_root``, ``absolute``, ``sum_lanes(v)``, ``maximum`` and ``minimum`` (the second argument
     wins ties and NaN); comparisons ``< <= > >= == !=`` give a mask, masks combine with ``& | ^``,
     ``select(mask, a, b)`` applies one.
@@ -14,6 +14,8 @@ Tile
     ``spread(shape, w, wi)``, ``row_offsets(shape, table, i)``, ``tile_load``, ``tile_store`` and their ``_partial``
     forms, ``outer_fma`` (numbers times vectors), ``outer_fma_row`` (one broadcast feeds several taps), ``lane_fma``
     (vectors times vectors), ``column_sums``; ``+ - *`` between tiles.
+Tasks
+    ``run_tasks(body, count, *arguments)`` calls ``body(i, *arguments)`` for each i, on all threads.
 Memory
     ``memory_at(x, address, size)``, an array of the dtype of array x at an address.
 Transforms
@@ -26,6 +28,7 @@ CPU
 from scratchconv.simd._address import memory_at
 from scratchconv.simd._cpu import cache_bytes, lanes, vector_bytes, vector_registers
 from scratchconv.simd._product import column_sums, lane_fma, outer_fma, outer_fma_row
+from scratchconv.simd._tasks import run_tasks
 from scratchconv.simd._tile import (
     row_offsets,
     spread,
@@ -47,6 +50,7 @@ from scratchconv.simd._vector import (
     minimum,
     opaque,
     prefetch,
+    prefetch_write,
     select,
     splat,
     square_root,
@@ -75,7 +79,9 @@ __all__ = [
     "outer_fma",
     "outer_fma_row",
     "prefetch",
+    "prefetch_write",
     "row_offsets",
+    "run_tasks",
     "select",
     "splat",
     "spread",

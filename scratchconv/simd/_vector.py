@@ -69,6 +69,10 @@ def prefetch(x: Any, i: int) -> None:
     """Ask for the cache line of ``x[i]`` ahead of its use; any address is allowed."""
 
 
+def prefetch_write(x: Any, i: int) -> None:
+    """As :func:`prefetch`, for a line that is going to be written."""
+
+
 def opaque(i: int) -> int:
     """The integer ``i``, hidden from the optimiser, which may move no load or store across.
 
@@ -115,14 +119,27 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, number: ir.Val
     return code.splat(builder, scalar, sig.return_type.lanes)
 
 
-@code.primitive(prefetch, lambda x, i: types.none if isinstance(x, types.Array) and code.are_integers(i) else None)
+def _array_and_index(x: Any, i: Any) -> Any:
+    return types.none if isinstance(x, types.Array) and code.are_integers(i) else None
+
+
+@code.primitive(prefetch, _array_and_index)
 def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value) -> None:
+    _prefetch(builder, context, sig, x, i, for_write=0)
+
+
+@code.primitive(prefetch_write, _array_and_index)
+def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value) -> None:
+    _prefetch(builder, context, sig, x, i, for_write=1)
+
+
+def _prefetch(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value, for_write: int) -> None:
     pointer = code.I8.as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [pointer, code.I32, code.I32, code.I32])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
     where = builder.bitcast(code.element(builder, context, sig.args[0], x, i), pointer)
-    read, into_l2, data = code.I32(0), code.I32(2), code.I32(1)
-    builder.call(function, [where, read, into_l2, data])
+    into_l2, data = code.I32(2), code.I32(1)
+    builder.call(function, [where, code.I32(for_write), into_l2, data])
 
 
 @code.primitive(opaque, lambda i: types.int64 if code.are_integers(i) else None)

@@ -93,7 +93,7 @@ def _store_edge(y, at, row, column, high, wide, live, tile, tile_columns, o):
 
 @helper
 def transform_results(t, shape, g, tiling, part, s, pi, bias, f, y, yi, ei):
-    """Y = bias + t of the products of each tile of ``part``, for the panel of results from ``f`` on.
+    """y[·] = bias + t of the products of each tile of ``part``, for the panel of results from ``f`` on.
 
     In the scratch ``s`` the products begin at ``pi``; ``ei`` is room for a tile that does not fit into the image.
     """

@@ -15,9 +15,10 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._copy import aligned_empty, fill_zero
-from scratchconv.kernels._jit import helper, kernel, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, kernel, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
+from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._finish import finish_item, nothing
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad, merge
@@ -36,7 +37,7 @@ __all__ = [
     "weight_grad",
 ]
 
-CHUNKS = 64  # work items are dealt to at most so many prange iterations, each with its own scratch
+CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own scratch
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take while they are planes
 
 
@@ -54,23 +55,29 @@ def pays(channels, filters, pixels):
 
 
 @helper
-def _forward_part(into, back, shape, g, tiling, part, s, start, weights, bias, y, yi):
-    """Compute some tiles of a work item whose padded source lies in the scratch ``s``."""
+def _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, weights, bias, y, yi):
+    """Compute some tiles of a work item whose padded source lies in the scratch ``s``; fetch what comes next."""
     planes, lanes = into.rows * into.columns, simd.lanes_of(y)
     slab, panel = tiling.group * lanes, tiling.depth * shape.width
-    source, result = start + tiling.source_at, start + tiling.result_at
-    transform_patches(into, g, tiling, part, s, start + tiling.block_at, s, source, tiling.source_plane, slab, lanes)
+    transformed, result = start + tiling.source_at, start + tiling.result_at
+    share = part.first // tiling.group * (tiling.width // shape.width) * planes
+    block = start + tiling.block_at
+    transform_patches(into, g, tiling, part, s, block, s, transformed, tiling.source_plane, slab, lanes)
     for f in range(0, g.results, shape.width):
         for p in range(planes):
-            multiply(shape, s, source + p * tiling.source_plane, slab, tiling.depth,
+            fetch_source(source, ahead[0], share)
+            fetch_result(y, ahead[1], share)
+            share += 1
+            multiply(shape, s, transformed + p * tiling.source_plane, slab, tiling.depth,
                      weights, p * tiling.weight_plane + f // shape.width * panel,
                      s, result + p * tiling.result_plane, part.count)  # fmt: skip
         transform_results(back, shape, g, tiling, part, s, result, bias, f, y, yi, start)
 
 
 @helper
-def _forward_items(into, back, shape, source, g, tiling, first, last, weights, bias, y, finish):
-    """Compute the work items first..last-1."""
+def _forward_items(chunk, chunks, into, back, shape, source, g, tiling, weights, bias, y, finish):
+    """Compute the work items of one chunk."""
+    first, last = _block.chunk_of(g, chunk, chunks)
     s, start = aligned_empty(y, tiling.scratch)
     fill_zero(s, start, tiling.scratch)
     for item in range(first, last):
@@ -78,24 +85,24 @@ def _forward_items(into, back, shape, source, g, tiling, first, last, weights, b
         top, yi = item % g.strips * g.rows, _block.result_offset(g, item)
         _block.fill_block(source, g, item, s, start + tiling.block_at)
         tiles = _block.images_of(g, item) * rows * tiling.columns
+        groups = (tiles + tiling.group - 1) // tiling.group
+        shares = groups * (tiling.width // shape.width) * into.rows * into.columns
+        ahead = source_stretch(source, g, item + 1, shares), result_stretch(y, g, item, shares)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, top, tile, min(tiling.group, tiles - tile))
-            _forward_part(into, back, shape, g, tiling, part, s, start, weights, bias, y, yi)
+            _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, weights, bias, y, yi)
         finish_item(finish, g, item, y)
 
 
-@parallel_kernel
+@threaded_kernel
 def _run(into, back, shape, source, g, tiling, weights, bias, y, finish):
-    """Y = bias + A'[Σ_c (B'dB) ⊙ U]A for every tile; see naive.forward
+    """y[·] = bias + A'[Σ_c (B'dB) ⊙ U]A for every tile; see naive.forward
 
     source, y flat NHWC; weights U (planes, panels, C, width). Owns: a worker writes all results of its work items.
     Cost: planes / (m m' r r') of the multiplications of naive, plus the transforms; scratch stays within L2.
     """
-    items = _block.work_items(g)
-    chunks = min(items, CHUNKS)
-    for chunk in prange(chunks):
-        first, last = chunk * items // chunks, (chunk + 1) * items // chunks
-        _forward_items(into, back, shape, source, g, tiling, first, last, weights, bias, y, finish)
+    chunks = min(_block.work_items(g), CHUNKS)
+    simd.run_tasks(_forward_items, chunks, chunks, into, back, shape, source, g, tiling, weights, bias, y, finish)
 
 
 @kernel
@@ -166,8 +173,9 @@ def _weights_of(t, products, at, plane, depth, width, filters, dw, o):
 
 
 @helper
-def _weight_items(into, out, back, shape, x, dy, gx, gy, tiling, first, last, totals, at):
-    """totals[at:] = the gradient of the work items first..last-1; ``gx`` and ``gy`` are the blocks of x and of dy."""
+def _weight_items(chunk, chunks, into, out, back, shape, x, dy, gx, gy, tiling, totals):
+    """totals[chunk] = the gradient of its work items; ``gx`` and ``gy`` are the blocks of x and of dy."""
+    (first, last), at = _block.chunk_of(gx, chunk, chunks), chunk * (totals.size // chunks)
     planes, lanes = into.rows * into.columns, simd.lanes_of(totals)
     s, start = aligned_empty(totals, tiling.scratch)
     fill_zero(s, start, tiling.scratch)
@@ -178,29 +186,31 @@ def _weight_items(into, out, back, shape, x, dy, gx, gy, tiling, first, last, to
         tiles = _block.images_of(gx, item) * rows * tiling.columns
         _block.fill_block(x, gx, item, s, x_at)
         _block.fill_block(dy, gy, item, s, dy_at)
+        shares = (tiles + tiling.group - 1) // tiling.group * planes
+        next_x, next_dy = source_stretch(x, gx, item + 1, shares), source_stretch(dy, gy, item + 1, shares)
         for t in range(0, tiles, tiling.group):
             part = Part(rows, 0, t, min(tiling.group, tiles - t))
             transform_patches(into, gx, tiling, part, s, x_at, s, source, tiling.source_plane, lanes, tiling.pitch)
             transform_patches(out, gy, tiling, part, s, dy_at, s, result, tiling.result_plane, lanes, tiling.width)
             for p in range(planes):
+                share = t // tiling.group * planes + p
+                fetch_source(x, next_x, share)
+                fetch_source(dy, next_dy, share)
                 _add_products(shape, s, source + p * tiling.source_plane, tiling.pitch, tiling.depth,
                               s, result + p * tiling.result_plane, tiling.width, part.count,
                               s, sums + p * tiling.weight_plane)  # fmt: skip
     _weights_of(back, s, sums, tiling.weight_plane, tiling.depth, tiling.width, gx.results, totals, at)
 
 
-@parallel_kernel
+@threaded_kernel
 def _run_weight_grad(into, out, back, shape, x, dy, gx, gy, tiling, totals):
     """totals[chunk] = G' [Σ_tiles (B'dB) ⊙ (A dy A')] G over the chunk's work items; see naive.weight_grad
 
     x, dy Sources; totals (chunks, r, r', C, F). Owns: a worker writes totals[chunk].
     Cost: planes / (m m' r r') of the multiplications of naive, plus the transforms; scratch stays within L2.
     """
-    items, chunks = _block.work_items(gx), totals.shape[0]
-    for chunk in prange(chunks):
-        first, last = chunk * items // chunks, (chunk + 1) * items // chunks
-        at = chunk * totals[0].size
-        _weight_items(into, out, back, shape, x, dy, gx, gy, tiling, first, last, totals.reshape(-1), at)
+    chunks, flat = totals.shape[0], totals.reshape(-1)
+    simd.run_tasks(_weight_items, chunks, chunks, into, out, back, shape, x, dy, gx, gy, tiling, flat)
 
 
 # ---------------------------------------------------------------- the contract
@@ -226,7 +236,7 @@ def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
     """As weight_grad, of two Sources."""
     taps, depth, filters, dtype = dw.shape[:2], dw.shape[2], dw.shape[3], dw.dtype
-    tile = plan.choose_results(precision, taps, 1)  # this sum is over pixels, and cut into short ones
+    tile = plan.choose_results(precision, taps, depth, plan.WEIGHT_TILES)
     maps = plan.transforms(tile, taps, dtype)
     batch = x.first.size // max(1, x.rows * x.columns * depth)
     shape = plan.choose_tile(filters, dtype, rows=depth)

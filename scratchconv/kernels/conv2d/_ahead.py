@@ -1,0 +1,69 @@
+"""Fetching memory ahead of its use, a few lines at a time between products, so that no one waits for it.
+
+A work item reads its source all at once; while it multiplies, the memory would be idle. Each product asks for a share
+of what the next item reads and of what this item writes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scratchconv import simd
+from scratchconv.kernels._jit import helper
+from scratchconv.kernels.conv2d._block import images_of, result_offset, result_rows_of
+from scratchconv.kernels.conv2d._source import GRADIENT, POOLED, SKIP, SKIP_AFFINE, STORE
+
+
+class Stretch(NamedTuple):
+    """Elements start..stop-1 of an array, ``step`` a share (whole cache lines)."""
+
+    start: int
+    stop: int
+    step: int
+
+
+@helper
+def _stretch(start, count, shares, line):
+    lines = (count + line - 1) // line
+    return Stretch(start, start + count, (lines + shares - 1) // shares * line)
+
+
+@helper
+def source_stretch(s, g, item, shares):
+    """What work item ``item`` reads of each array of source ``s``."""
+    rows = g.images * g.source_h if g.strips == 1 else g.rows * g.step
+    first = item // g.strips * g.images * g.source_h + item % g.strips * g.rows * g.step
+    pixels = g.source_w * g.channels
+    return _stretch(first * pixels, rows * pixels, shares, 64 // s.first.itemsize)
+
+
+@helper
+def result_stretch(y, g, item, shares):
+    """What work item ``item`` writes."""
+    count = images_of(g, item) * result_rows_of(g, item) * g.result_w * g.results
+    return _stretch(result_offset(g, item), count, shares, 64 // y.itemsize)
+
+
+@helper
+def fetch_source(s, stretch, share):
+    """Ask for share ``share`` of ``stretch`` of the arrays of source ``s``."""
+    begin = stretch.start + share * stretch.step
+    end = min(begin + stretch.step, stretch.stop)
+    line = 64 // s.first.itemsize
+    if s.kind & POOLED == 0:
+        for i in range(begin, end, line):
+            simd.prefetch(s.first, i)
+    if s.kind & (SKIP | SKIP_AFFINE | GRADIENT):
+        for i in range(begin, end, line):
+            simd.prefetch(s.second, i)
+    if s.kind & STORE:
+        for i in range(begin, end, line):
+            simd.prefetch_write(s.third, i)
+
+
+@helper
+def fetch_result(y, stretch, share):
+    """Ask for share ``share`` of ``stretch`` of ``y``, which is going to be written."""
+    begin = stretch.start + share * stretch.step
+    for i in range(begin, min(begin + stretch.step, stretch.stop), 64 // y.itemsize):
+        simd.prefetch_write(y, i)
