@@ -238,9 +238,9 @@ def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
     """As weight_grad, of two Sources."""
     taps, depth, filters, dtype = dw.shape[:2], dw.shape[2], dw.shape[3], dw.dtype
-    tile = plan.choose_results(precision, taps, depth, plan.WEIGHT_TILES)
-    maps = plan.transforms(tile, taps, dtype)
     batch = x.first.size // max(1, x.rows * x.columns * depth)
+    tile = plan.choose_results(precision, taps, batch * dy.rows * dy.columns, plan.WEIGHT_TILES)
+    maps = plan.transforms(tile, taps, dtype)
     shape = plan.choose_tile(filters, dtype, rows=depth)
     x_shape, dy_shape = (batch, x.rows, x.columns, depth), (batch, dy.rows, dy.columns, filters)
     gx, gy, tiling = plan.weight_grad(x_shape, dy_shape, padding, tile, taps, shape)
