@@ -31,7 +31,7 @@ class _Conv:
 
     @property
     def precision(self) -> Precision:
-        """``"exact"`` (float32 error within three times PyTorch's) or ``"fast"`` (larger Winograd tiles, more error)."""
+        """``"exact"`` (float32 error at most thrice PyTorch's) or ``"fast"`` (larger Winograd tiles, more error)."""
         return self._precision
 
     @precision.setter
