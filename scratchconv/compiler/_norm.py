@@ -62,7 +62,7 @@ def affine(
             momentum = layer._count_batch()
         update_running(running_mean, running_var, mean, var, count, momentum)
     inverse_std = 1 / np.sqrt(var + params["eps"])
-    gamma, beta = (None if value is None else value.leaf.data for value in node.inputs[1:3])
+    gamma, beta = (None if value is None else value.leaf.data for value in (*node.inputs[1:], None, None)[:2])
     a = inverse_std if gamma is None else gamma * inverse_std
     shift = -mean * a if beta is None else beta - mean * a
     return Affine(a.astype(dtype), shift.astype(dtype), mean, inverse_std, a, moments is not None)

@@ -270,7 +270,7 @@ class ConvStep:
         """Where BatchNorm rises, so that the largest value of a window stays the largest."""
         if norm is not None:
             return np.greater_equal(norm.scale, 0)
-        gamma = None if self.norm is None else self.norm.inputs[1]
+        gamma = None if self.norm is None else (*self.norm.inputs[1:], None)[0]
         return np.ones(self.shape[3], np.bool_) if gamma is None else np.greater_equal(gamma.leaf.data, 0)
 
     def _bias(self, dtype: Any) -> Array:

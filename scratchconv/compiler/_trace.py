@@ -120,7 +120,7 @@ class Tracer:
         value = x.data.value if isinstance(x.data, Placeholder) else None
         if value is None:
             raise TraceError(
-                f"sc.compile cannot follow an in-place change of a tensor (shape {x.data.shape}) from outside the call; "
+                f"sc.compile cannot follow an in-place change of a tensor (shape {x.data.shape}) from outside; "
                 "every replay would have to repeat it; call the model itself (eager mode)"
             )
         views = [value.producer, *value.consumers]
