@@ -8,6 +8,7 @@ level. The libraries take turns, so that a slow phase of the machine meets both.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import os
 import statistics
@@ -24,11 +25,12 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision import transforms as torchvision_transforms
 
 from benchmarks import machine
-from benchmarks.steps import take_turns
+from benchmarks.timing import Probe, Timing, rounds, time_call
 from scratchconv.data import ArrayDataset, DataLoader, transforms
 
 BATCH = 100
 IMAGES = 10_000
+LIBRARIES = ("scratchconv", "torchvision")
 GREY, COLOUR = (28, 28), (32, 32, 3)
 Steps = Callable[[Any], list[Any]]
 
@@ -94,11 +96,14 @@ def check(name: str) -> None:
         raise RuntimeError(f"{name}: the first batches differ by {difference}, {ours.shape} and {tuple(theirs.shape)}")
 
 
-def measure(name: str, repeats: int) -> list[list[float]]:
-    """Return the seconds of ``repeats`` batches of each library."""
+def measure(name: str, repeats: int, probe: Probe) -> Timing:
+    """Time ``repeats`` batches of each library, after one that does not count."""
     check(name)
-    batches = [endless(loader) for loader in loaders(name, shuffle=True)]
-    return take_turns([lambda source=source: next(source) and 0.0 for source in batches], repeats)
+    batches = [functools.partial(next, endless(loader)) for loader in loaders(name, shuffle=True)]
+    for batch in batches:
+        batch()
+    samplers = {library: functools.partial(time_call, b) for library, b in zip(LIBRARIES, batches, strict=True)}
+    return rounds(samplers, repeats, probe)
 
 
 def main() -> None:
@@ -113,13 +118,14 @@ def main() -> None:
         title=f"ms for a batch of {BATCH}; {facts['machine']['cpu']}, load {facts['load']}, BLAS threads {threads}"
     )
     table.add_column("pipeline")
-    for column in ("scratchconv, fastest", "median", "torchvision, fastest", "median", "ratio of medians"):
+    for column in ("scratchconv, fastest", "median", "torchvision, fastest", "median", "ratio, median", "least"):
         table.add_column(column, justify="right")
+    probe = Probe()
     for name in PIPELINES:
-        times = measure(name, repeats)
-        medians = [statistics.median(seconds) for seconds in times]
-        cells = [f"{1e3 * value:.2f}" for s, m in zip(times, medians, strict=True) for value in (min(s), m)]
-        table.add_row(name, *cells, f"{medians[1] / medians[0]:.1f}")
+        timing = measure(name, repeats, probe)
+        times = [f"{1e3 * take(library):.2f}" for library in LIBRARIES for take in (timing.fastest, timing.median)]
+        ratios = timing.ratios(LIBRARIES[0], LIBRARIES[1:])
+        table.add_row(name, *times, f"{statistics.median(ratios):.1f}", f"{min(ratios):.1f}")
     Console().print(table)
 
 

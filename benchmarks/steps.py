@@ -1,137 +1,105 @@
-"""One training step of the article's networks, beside PyTorch's eager mode: ``python -m benchmarks.steps``.
+"""Training steps and inference of the article's networks, beside every mode of PyTorch.
 
-A step is forward, loss, backward and Adam on one batch of 100 random images. Both libraries start from equal weights
-and see equal images, and their losses are compared before anything is timed. The libraries take turns, so that a slow
-phase of the machine meets all of them.
+A step is forward, loss, backward and Adam on one batch of random images. All start from equal weights and see equal
+images; the first losses (or the logits) are compared with float64 before anything is timed.
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
-import statistics
-import time
-from collections.abc import Callable, Sequence
+import functools
 from typing import Any
 
-import numpy as np
-import torch
+from rich.progress import track
+from rich.table import Table
 
-import scratchconv as sc
-from benchmarks import machine
-from benchmarks.report import RESULTS
-from torch_ref import convert, models
+from benchmarks import networks
+from benchmarks.effort import Effort
+from benchmarks.networks import EAGER, TORCH, TORCH_COMPILED, TORCH_EAGER, Work
+from benchmarks.timing import Probe, Sampler, Timing, rounded, rounds, sampler
+from benchmarks.worker import STEP, TURN_SECONDS, remotes
 
-BATCH = 100
-SHAPES = {"cnn": (1, 28, 28), "resnet": (3, 32, 32)}
-FORMATS = {"PyTorch NCHW": torch.contiguous_format, "PyTorch channels_last": torch.channels_last}
-# The first losses are means over 100 images of float32 networks; both libraries stay within 1e-6 of the truth.
-LOSS_TOLERANCE = 1e-4
-
-Step = Callable[[], float]
-
-
-def our_step(name: str, weights: dict[str, Any], images: np.ndarray, labels: np.ndarray) -> Step:
-    """Return a function that trains our model by one step and returns the loss before it."""
-    model: Any = {"cnn": sc.models.CNN, "resnet": sc.models.ResNet}[name]()
-    convert.load_scratchconv(model, weights)
-    optimizer = sc.optim.Adam(model.parameters(), lr=1e-3)
-    channels_last = np.ascontiguousarray(images.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    x, t = sc.from_numpy(channels_last), sc.from_numpy(labels)
-
-    def step() -> float:
-        loss = sc.nn.functional.cross_entropy(model(x), t)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return float(loss.item())
-
-    return step
+WORKS = tuple(
+    Work(model, what, batch)
+    for what, batch in (("training", 100), ("inference", 100), ("inference", 1))
+    for model in ("cnn", "resnet")
+)
 
 
-def torch_step(name: str, weights: dict[str, Any], images: np.ndarray, labels: np.ndarray, layout: Any) -> Step:
-    """Return the same for PyTorch in one memory format."""
-    model = models.build(name)
-    convert.load_torch(model, weights)
-    model.to(memory_format=layout)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    x, t = torch.from_numpy(images).contiguous(memory_format=layout), torch.from_numpy(labels)
+def measure(probe: Probe, effort: Effort, threads: int) -> dict[str, Any]:
+    """Rows of all works, and what did not run.
 
-    def step() -> float:
-        loss = torch.nn.functional.cross_entropy(model(x), t)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
-
-
-def measure(name: str, threads: int, repeats: int) -> list[dict[str, Any]]:
-    """Time all libraries on one network: median and fastest step in milliseconds.
-
-    Raises
-    ------
-    RuntimeError
-        If the losses differ: then there is nothing to time.
+    On one thread all contenders take turns in this process; on several each has a process of its own.
     """
-    sc.set_num_threads(threads)
-    torch.set_num_threads(threads)
-    rng = np.random.default_rng(0)
-    images = rng.random((BATCH, *SHAPES[name]), np.float32)
-    labels = rng.integers(0, 10, BATCH)
-    weights = convert.torch_state(models.build(name, seed=0))
-    steps = {"scratchconv": our_step(name, weights, images, labels)}
-    steps |= {library: torch_step(name, weights, images, labels, layout) for library, layout in FORMATS.items()}
-    losses = {library: step() for library, step in steps.items()}
-    if max(losses.values()) - min(losses.values()) > LOSS_TOLERANCE:
-        raise RuntimeError(f"the first losses differ: {losses}")
-    times = take_turns(list(steps.values()), repeats)
-    return [
-        {
-            "model": name,
-            "library": library,
-            "threads": threads,
-            "median_ms": round(1e3 * statistics.median(seconds), 3),
-            "fastest_ms": round(1e3 * min(seconds), 3),
-        }
-        for library, seconds in zip(steps, times, strict=True)
-    ]
+    works = [w for w in WORKS if threads == 1 or w.what == "training"][: effort.most]
+    rows: list[dict[str, Any]] = []
+    notes: list[str] = []
+    for work in track(works, f"steps, {threads} thread{'s' * (threads > 1)}"):
+        names = networks.contenders()
+        if effort.quick:
+            names = [name for name in names if name not in TORCH_COMPILED]
+        if threads == 1:
+            rows += in_one_process(work, names, probe, effort, notes)
+        else:
+            rows += in_processes(work, names, probe, effort, threads)
+    return {"steps": rows, "notes": sorted(set(notes))}
 
 
-def take_turns(steps: Sequence[Step], repeats: int) -> list[list[float]]:
-    """Seconds of each step, in rounds of all of them; two rounds before warm up."""
-    times: list[list[float]] = [[] for _ in steps]
-    for turn in range(-2, repeats):
-        for step, seconds in zip(steps, times, strict=True):
-            start = time.perf_counter()
-            step()
-            if turn >= 0:
-                seconds.append(time.perf_counter() - start)
-    return times
+def in_one_process(
+    work: Work, names: list[str], probe: Probe, effort: Effort, notes: list[str]
+) -> list[dict[str, Any]]:
+    """All contenders by turns; PyTorch's compiled modes are left out, and that is noted, where they do not work."""
+    import torch
+
+    torch._dynamo.reset()
+    samplers: dict[str, Sampler] = {}
+    errors: dict[str, float] = {}
+    for name in names:
+        try:
+            step = networks.build(work, name)
+            errors[name] = networks.check(work, name, networks.first_values(work, step))
+        except torch._dynamo.exc.TorchDynamoException as failure:
+            notes.append(f"{name} does not work here: {type(failure).__name__}")
+            continue
+        samplers[name] = sampler(step, effort.sample_seconds)
+    return describe(work, 1, rounds(samplers, effort.rounds, probe), errors)
 
 
-def main() -> None:
-    """Measure, print, and write ``results/steps.json``."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--repeats", type=int, default=30)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    arguments = parser.parse_args()
-    document = {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        **machine.describe(torch=True),
-        "batch": BATCH,
-        "repeats": arguments.repeats,
-        "steps": [line for name in SHAPES for t in arguments.threads for line in measure(name, t, arguments.repeats)],
-    }
-    for line in document["steps"]:
-        print(
-            "{model:7} {threads} threads  {library:22} {median_ms:8.2f} ms, at best {fastest_ms:.2f}".format_map(line)
+def in_processes(work: Work, names: list[str], probe: Probe, effort: Effort, threads: int) -> list[dict[str, Any]]:
+    """One process for each contender, by turns."""
+    turn = min(TURN_SECONDS, 100 * effort.sample_seconds)
+    jobs = {name: {**vars(work), "contender": name, "threads": threads, "turn_seconds": turn} for name in names}
+    with remotes(jobs) as running:
+        errors = {name: networks.check(work, name, remote.first_values[STEP]) for name, remote in running.items()}
+        samplers = {name: functools.partial(remote.sample, STEP) for name, remote in running.items()}
+        timing = rounds(samplers, effort.rounds, probe)
+    return describe(work, threads, timing, errors)
+
+
+def describe(work: Work, threads: int, timing: Timing, errors: dict[str, float]) -> list[dict[str, Any]]:
+    """One row for each contender: eager is compared with eager, compiled with all modes of PyTorch."""
+    rows = []
+    for name, error in errors.items():
+        others = tuple(other for other in (TORCH_EAGER if name == EAGER else TORCH) if other in errors)
+        summary = timing.summary(name, () if name in TORCH else others)
+        rows.append({**vars(work), "threads": threads, "library": name, "error": rounded(error), **summary})
+    return rows
+
+
+def table(document: dict[str, Any]) -> Table:
+    """Draw the rows."""
+    result = Table(title="Steps of the article's networks")
+    for column in ("work", "threads", "library", "median ms", "fastest", "PyTorch's best / it, median", "min", "slow"):
+        result.add_column(column, justify="left" if column in ("work", "library") else "right")
+    for row in document["steps"]:
+        ratio = row.get("ratio")
+        result.add_row(
+            f"{row['model']} {row['what']}, batch {row['batch']}",
+            f"{row['threads']}",
+            row["library"],
+            f"{row['median_ms']:.3f}",
+            f"{row['fastest_ms']:.3f}",
+            f"{ratio['median']:.2f}" if ratio else "",
+            f"{ratio['min']:.2f}" if ratio else "",
+            f"{row['slow_rounds']} of {row['rounds']}",
         )
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "steps.json").write_text(json.dumps(document, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    return result

@@ -31,10 +31,11 @@ class Leaf(Protocol):
 class Version:
     """Counts the in-place changes of one piece of memory; all views of it share one counter."""
 
-    __slots__ = ("count", "extents")
+    __slots__ = ("_latest", "count", "extents")
 
     def __init__(self) -> None:
         self.count = 0
+        self._latest: weakref.ref[Array] | None = None  # whose extent was added last
         self.extents: frozenset[tuple[int, int]] = frozenset()
 
     def bump(self, changed: Array) -> None:
@@ -43,7 +44,9 @@ class Version:
         root = changed
         while isinstance(root.base, np.ndarray):
             root = root.base
-        self.extents |= {byte_bounds(root)}
+        if self._latest is None or self._latest() is not root:
+            self.extents |= {byte_bounds(root)}
+            self._latest = weakref.ref(root)
 
     def covers(self, array: Array) -> bool:
         """Whether ``array`` lies in memory that was changed."""
@@ -207,6 +210,10 @@ def _announce(node: Node, dy: Array) -> Array:
 
 def _is_shared(gradient: Array, node: Node, dy: Array | None, gradients: Sequence[Array | None]) -> bool:
     """Whether the memory of ``gradient`` is also known elsewhere, so that it must be copied before it is changed."""
-    known = [dy, *gradients, *saved_arrays(node.saved)]
-    holders = sum(other is not None and np.may_share_memory(other, gradient) for other in known)
-    return holders > 1 or not gradient.flags.writeable  # one holder: the gradient itself
+    holders = 0
+    for other in (dy, *gradients, *saved_arrays(node.saved)):
+        if other is not None and np.may_share_memory(other, gradient):
+            holders += 1
+            if holders > 1:  # more than the gradient itself
+                return True
+    return not gradient.flags.writeable

@@ -1,8 +1,9 @@
 """How kernels are compiled: the only place with JIT flags.
 
-``kernel`` and ``parallel_kernel`` mark the functions that ops call, ``helper`` those that kernels call. All are cached
-on disk, under a folder named after the CPU and a digest of every source file of ``simd`` and ``kernels``: Numba's own
-cache looks only at the file of the cached function, so an edit elsewhere would otherwise leave stale machine code.
+``kernel``, ``threaded_kernel`` and ``parallel_kernel`` mark the functions that ops call, ``helper`` those that kernels
+call. Kernels, with the helpers inside them, are cached on disk, under a folder named after the CPU and a digest of
+every source file of ``simd`` and ``kernels``: Numba's own cache looks only at the file of the cached function, so an
+edit elsewhere would otherwise leave stale machine code.
 """
 
 from __future__ import annotations
@@ -13,33 +14,55 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-from numba import config, prange
+from numba import config, prange, types
 from numba.core import event
 
 from scratchconv.kernels import _cache, _threads
 
-__all__ = ["helper", "kernel", "parallel_kernel", "prange"]
+__all__ = ["helper", "kernel", "parallel_kernel", "prange", "threaded_kernel"]
 
 # FMA contraction and signed zeros only: NaN and infinity keep their meaning, no sum is reordered, and a quotient is
 # rounded once ("arcp" would turn x / 3 in a loop into x * (1 / 3), which differs from PyTorch in the last bit).
 _FLAGS = {"fastmath": {"contract", "nsz"}, "error_model": "numpy", "nogil": True}
 
 
-def _compile(function: Callable[..., Any], **flags: Any) -> Any:
+def _compile(function: Callable[..., Any], *, cache: bool = True, **flags: Any) -> Any:
     """Compile lazily, with the cache folder of this CPU and these sources."""
     if config.DISABLE_JIT:
         return function
     previous = config.CACHE_DIR
     config.CACHE_DIR = str(_cache.directory())
     try:
-        return numba.njit(function, cache=True, **_FLAGS, **flags)
+        return numba.njit(function, cache=cache, **_FLAGS, **flags)
     finally:
         config.CACHE_DIR = previous
 
 
+class _Helper:
+    """A function in two compiled forms: kernels call one that Python cannot call, and that compiles faster.
+
+    Only the other may be kept on disk: Numba's cache does not tell them apart. Kernels that are kept hold what they
+    need of their helpers.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.dispatcher = _compile(function, cache=False, no_cfunc_wrapper=True, no_cpython_wrapper=True)
+        self.py_func = function
+        self._numba_type_ = types.Dispatcher(self.dispatcher)  # what Numba takes this object for
+        functools.update_wrapper(self, function)
+
+    @functools.cached_property
+    def for_python(self) -> Any:
+        """The form that Python can call; tests do."""
+        return _compile(self.py_func, no_cfunc_wrapper=True)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.for_python(*arguments)
+
+
 def helper(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels call."""
-    return _compile(function, no_cfunc_wrapper=True)
+    return function if config.DISABLE_JIT else _Helper(function)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -47,9 +70,21 @@ def kernel(function: Callable[..., Any]) -> Any:
     return _compile(function, no_cfunc_wrapper=True)
 
 
+def threaded_kernel(function: Callable[..., Any]) -> Any:
+    """Compile a kernel whose ``run_tasks`` runs on the threads of ``scratchconv.set_num_threads``.
+
+    A task is a helper that does one piece of the work. Compiles several times faster than a ``prange``.
+    """
+    return _with_threads(_compile(function, no_cfunc_wrapper=True), function)
+
+
 def parallel_kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel whose ``prange`` runs on the threads of ``scratchconv.set_num_threads``."""
-    compiled = _compile(function, parallel=True, no_cfunc_wrapper=True)
+    return _with_threads(_compile(function, parallel=True, no_cfunc_wrapper=True), function)
+
+
+def _with_threads(compiled: Any, function: Callable[..., Any]) -> Any:
+    """Prepare the calling thread before each call of ``compiled``."""
     if config.DISABLE_JIT:
         return compiled
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from scratchconv.ops._op import Array
 
+_FLOATING = frozenset((np.dtype(np.float32), np.dtype(np.float64)))
+
 
 def integer(value: Any, name: str) -> int:
     """Return ``value`` as an int, or raise TypeError if it is none (a truth value is none)."""
@@ -52,10 +54,9 @@ def at_least(lowest: int, value: tuple[int, int], name: str) -> tuple[int, int]:
 
 def same_dtype(**arrays: Array | None) -> np.dtype[Any]:
     """Return the one floating dtype of all arrays (None is skipped), or raise RuntimeError."""
-    given = {name: array for name, array in arrays.items() if array is not None}
-    dtypes = {array.dtype for array in given.values()}
-    if len(dtypes) != 1 or not all(dtype in (np.float32, np.float64) for dtype in dtypes):
-        described = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in given.items())
+    dtypes = {array.dtype for array in arrays.values() if array is not None}
+    if len(dtypes) != 1 or not dtypes <= _FLOATING:
+        described = ", ".join(f"{name} {x.dtype} {x.shape}" for name, x in arrays.items() if x is not None)
         raise RuntimeError(f"all arguments must share one dtype, float32 or float64, got {described}")
     return dtypes.pop()
 
@@ -69,6 +70,6 @@ def truth(value: Any, name: str) -> bool:
 
 def supported(x: Array, operation: str) -> np.dtype[Any]:
     """Return the dtype of the input of ``operation``, or raise NotImplementedError unless it is float32 or float64."""
-    if x.dtype not in (np.float32, np.float64):
+    if x.dtype not in _FLOATING:
         raise NotImplementedError(f"{operation} needs float32 or float64, got {x.dtype} of shape {x.shape}")
     return x.dtype

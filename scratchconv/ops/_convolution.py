@@ -24,10 +24,11 @@ class Geometry(NamedTuple):
 def choose(w: tuple[int, ...], geometry: Geometry, results: Array) -> Any:
     """Return the module that computes ``results``, y (N, OH, OW, F) or dx (N, H, W, C), from ``w`` (KH, KW, C/G, F)."""
     stride, _, dilation, groups = geometry
-    name, taps = backends.conv.algorithm, w[:2]
+    name, precision, taps = backends.conv.algorithm, backends.conv.precision, w[:2]
     if name in ("naive", "im2col"):
         return {"naive": naive, "im2col": im2col}[name]
-    if name in ("auto", "winograd") and winograd.applies(taps, stride, dilation, groups):
+    channels = w[2] * w[3] // results.shape[3]  # that are added up: of x, or of dy for the input gradient
+    if name in ("auto", "winograd") and winograd.applies(taps, stride, dilation, groups, channels, precision):
         if name == "winograd" or winograd.pays(w[2], w[3], results.size // max(1, results.shape[3])):
             return winograd
     if name in ("auto", "rows") and rows.applies(taps, stride, dilation, groups, results):

@@ -30,6 +30,16 @@ def from_nhwc(x: Array) -> Array:
     return x.transpose(0, 3, 1, 2)
 
 
+def channels_last(x: Array) -> Array:
+    """Return the (N, ..., C) view of an (N, C, ...) array."""
+    return x.transpose(0, *range(2, x.ndim), 1)
+
+
+def channels_second(x: Array) -> Array:
+    """Return the (N, C, ...) view of an (N, ..., C) array."""
+    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
+
+
 def as_khwcf(w: Array) -> Array:
     """Return (F, C/G, KH, KW) ``w`` as a C-contiguous (KH, KW, C/G, F) array."""
     return contiguous(w.transpose(2, 3, 1, 0))

@@ -49,6 +49,11 @@ def saved_arrays(saved: Any) -> list[Array]:
     """Return the arrays inside ``saved``, also those in nested tuples."""
     if isinstance(saved, np.ndarray):
         return [saved]
+    arrays: list[Array] = []
     if isinstance(saved, (tuple, list)):
-        return [array for item in saved for array in saved_arrays(item)]
-    return []
+        for item in saved:
+            if isinstance(item, np.ndarray):
+                arrays.append(item)
+            elif isinstance(item, (tuple, list)):
+                arrays += saved_arrays(item)
+    return arrays

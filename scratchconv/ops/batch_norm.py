@@ -17,7 +17,7 @@ import numpy as np
 
 from scratchconv.kernels.batch_norm import vector
 from scratchconv.ops import _checks
-from scratchconv.ops._layout import contiguous
+from scratchconv.ops._layout import channels_last, channels_second, contiguous
 from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
 
@@ -63,7 +63,7 @@ def forward(
     """
     numbers: dict[str, Any] = {"training": training, "momentum": momentum, "eps": eps}
     channels = check(x, gamma, beta, running_mean=running_mean, running_var=running_var, **numbers)
-    last = np.moveaxis(x, 1, -1)
+    last = channels_last(x)
     rows = contiguous(last).reshape(math.prod(last.shape[:-1]), channels)
     mean, var = np.zeros(channels), np.ones(channels)
     if training and rows.size:
@@ -71,8 +71,7 @@ def forward(
         update_running(running_mean, running_var, mean, var, len(rows), momentum)
     elif not training:
         mean[:], var[:] = running_mean, running_var
-    with np.errstate(divide="ignore", invalid="ignore"):  # infinite or negative variances give NaN, as in PyTorch
-        inverse_std = 1 / np.sqrt(var + eps)
+    inverse_std = _inverse_root(var, eps, training)
     scale = _channel_values(gamma, channels, 1.0)
     y = empty(rows.shape, x.dtype)
     if rows.size:
@@ -83,7 +82,7 @@ def forward(
 def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
     """Gradients of x, gamma and beta (where ``needs`` says so) from ``dy``, the gradient of y."""
     x, shape, mean, inverse_std, gamma, training = saved
-    dy = contiguous(np.moveaxis(dy, 1, -1)).reshape(x.shape)
+    dy = contiguous(channels_last(dy)).reshape(x.shape)
     dbeta, moment = np.zeros(len(mean)), np.zeros(len(mean))
     if x.size and (training or any(needs[1:])):
         vector.gradient_sums(x, mean, dy, dbeta, moment)
@@ -161,6 +160,14 @@ def update_running(
         running_var[:] = (1 - momentum) * running_var.astype(np.float64) + momentum * var * (count / (count - 1))
 
 
+def _inverse_root(var: Array, eps: float, training: bool) -> Array:
+    """Return 1 / sqrt(var + eps); running variances that are infinite or negative give NaN, as in PyTorch."""
+    if training:  # no variance of a batch is negative
+        return np.asarray(1 / np.sqrt(var + eps))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(1 / np.sqrt(var + eps))
+
+
 def _channel_values(values: Array | None, channels: int, missing: float) -> Array:
     """Return ``values`` as float64, or ``missing`` for each channel."""
     return np.full(channels, missing) if values is None else values.astype(np.float64)
@@ -168,4 +175,4 @@ def _channel_values(values: Array | None, channels: int, missing: float) -> Arra
 
 def _restored(rows: Array, shape: tuple[int, ...]) -> Array:
     """Return (M, C) ``rows`` with the channels back at axis 1."""
-    return np.moveaxis(rows.reshape(shape), -1, 1)
+    return channels_second(rows.reshape(shape))

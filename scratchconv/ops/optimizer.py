@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -93,10 +94,10 @@ class _Batch(NamedTuple):
     def table(self, columns: int) -> Array:
         """Return (size, addresses) rows for the kernel; a missing state has address 0."""
         lines = []
-        for row in self.rows:
-            grad, *states, param = (vector.address(array.ravel(order="K")) for array in row)
-            missing = [0] * (columns - 1 - len(row))
-            lines.append([row[-1].size, grad, *states, *missing, param])
+        for *own, param in self.rows:
+            addresses = [vector.address(array.ravel(order="K")) for array in own]
+            missing = [0] * (columns - 2 - len(own))
+            lines.append([param.size, *addresses, *missing, vector.address(param.ravel(order="K"))])
         return np.array(lines, np.int64)
 
     def write_back(self) -> None:
@@ -114,22 +115,33 @@ def _batches(
         needed = ("parameters", "gradients", *names[: len(states)])
         raise RuntimeError(f"every parameter needs its own arrays, got {dict(zip(needed, lengths, strict=True))}")
     batches: dict[np.dtype[np.generic], _Batch] = {}
-    for param, grad, *own in zip(params, grads, *states, strict=True):
-        for name, other in zip(("gradient", *names), (grad, *own), strict=False):
-            if other.shape != param.shape or other.dtype != param.dtype:
+    for param, *own in zip(params, grads, *states, strict=True):
+        shape, dtype = param.shape, param.dtype
+        for i, other in enumerate(own):
+            if other.shape != shape or other.dtype != dtype:
+                name = ("gradient", *names)[i]
                 raise RuntimeError(
-                    f"the {name} of a parameter must be {param.dtype} {param.shape}, got {other.dtype} {other.shape}"
+                    f"the {name} of a parameter must be {dtype} {shape}, got {other.dtype} {other.shape}"
                 )
-        if param.dtype not in (np.float32, np.float64):
-            raise RuntimeError(f"parameters must be float32 or float64, got {param.dtype} {param.shape}")
+        if dtype not in batches:
+            if dtype not in (np.float32, np.float64):
+                raise RuntimeError(f"parameters must be float32 or float64, got {dtype} {shape}")
+            batches[dtype] = _Batch(np.empty(0, dtype), [], [])
         if param.size:
-            batch = batches.setdefault(param.dtype, _Batch(np.empty(0, param.dtype), [], []))
-            _add_row(batch, param, grad, own)
-    return list(batches.values())
+            _add_row(batches[dtype], param, own)
+    return [batch for batch in batches.values() if batch.rows]
 
 
-def _add_row(batch: _Batch, param: Array, grad: Array, states: Sequence[Array]) -> None:
-    """Append the arrays of one parameter, copies where one does not lie in memory as the parameter (densely) does."""
+def _add_row(batch: _Batch, param: Array, own: Sequence[Array]) -> None:
+    """Append the arrays of one parameter (gradient and states, then itself).
+
+    A copy takes the place of one that does not lie in memory as the parameter does, or would if it had no holes.
+    """
+    strides = param.strides
+    if all([other.strides == strides for other in own]) and _is_dense(param.shape, strides, param.itemsize):
+        batch.rows.append([*own, param])
+        return
+    grad, *states = own
     model = param if param.flags.c_contiguous else empty_like(param)
     row = [grad if grad.strides == model.strides else _copy(grad, model)]
     for target in (*states, param):
@@ -139,6 +151,17 @@ def _add_row(batch: _Batch, param: Array, grad: Array, states: Sequence[Array]) 
             row.append(_copy(target, model))
             batch.copies.append((target, row[-1]))
     batch.rows.append(row)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_dense(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> bool:
+    """Whether the elements fill their memory without holes, in ascending addresses."""
+    expected = itemsize
+    for stride, size in sorted((stride, size) for stride, size in zip(strides, shape, strict=True) if size > 1):
+        if stride != expected:
+            return False
+        expected *= size
+    return True
 
 
 def _copy(x: Array, model: Array) -> Array:

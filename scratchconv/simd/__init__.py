@@ -14,6 +14,8 @@ Tile
     ``spread(shape, w, wi)``, ``row_offsets(shape, table, i)``, ``tile_load``, ``tile_store`` and their ``_partial``
     forms, ``outer_fma`` (numbers times vectors), ``outer_fma_row`` (one broadcast feeds several taps), ``lane_fma``
     (vectors times vectors), ``column_sums``; ``+ - *`` between tiles.
+Tasks
+    ``run_tasks(body, count, *arguments)`` calls ``body(i, *arguments)`` for each i, on all threads.
 Memory
     ``memory_at(x, address, size)``, an array of the dtype of array x at an address.
 Transforms
@@ -26,6 +28,7 @@ CPU
 from scratchconv.simd._address import memory_at
 from scratchconv.simd._cpu import cache_bytes, lanes, vector_bytes, vector_registers
 from scratchconv.simd._product import column_sums, lane_fma, outer_fma, outer_fma_row
+from scratchconv.simd._tasks import run_tasks
 from scratchconv.simd._tile import (
     row_offsets,
     spread,
@@ -78,6 +81,7 @@ __all__ = [
     "prefetch",
     "prefetch_write",
     "row_offsets",
+    "run_tasks",
     "select",
     "splat",
     "spread",

@@ -29,6 +29,7 @@ def features() -> frozenset[str]:
     return frozenset(flag for flag, on in llvm.get_host_cpu_features().items() if on)
 
 
+@functools.cache
 def vector_bytes() -> int:
     """Bytes of one vector register: 64 with AVX-512, 32 with AVX2, else 16 (NEON, SSE).
 

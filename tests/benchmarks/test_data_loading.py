@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import data_loading
+from benchmarks.timing import Probe
 from scratchconv.data import transforms
 
 
@@ -15,16 +16,16 @@ def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", data_loading.PIPELINES)
-def test_both_libraries_load_the_same(name: str) -> None:
-    times = data_loading.measure(name, repeats=4)  # more batches than an epoch has
-    assert [len(seconds) for seconds in times] == [4, 4] and min(map(min, times)) > 0
+def test_both_libraries_load_the_same(name: str, probe: Probe) -> None:
+    timing = data_loading.measure(name, 4, probe)  # more batches than an epoch has
+    assert list(timing.seconds) == ["scratchconv", "torchvision"] and timing.fastest("scratchconv") > 0
 
 
-def test_refuses_to_time_different_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuses_to_time_different_work(monkeypatch: pytest.MonkeyPatch, probe: Probe) -> None:
     def steps(library: object) -> list[object]:
         both = [transforms.ToTensor(), lambda images: 2 * images]
         return both if library is transforms else [data_loading.torchvision_transforms.ToTensor()]
 
     monkeypatch.setitem(data_loading.PIPELINES, "MNIST, ToTensor", (data_loading.GREY, steps))
     with pytest.raises(RuntimeError, match="the first batches differ by"):
-        data_loading.measure("MNIST, ToTensor", repeats=1)
+        data_loading.measure("MNIST, ToTensor", 1, probe)

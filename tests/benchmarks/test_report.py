@@ -1,77 +1,57 @@
-"""The writer of tables, and that the README shows what it writes."""
+"""The writer of tables, and that the committed pages show what it writes."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from pathlib import Path
 
 import pytest
 
-from benchmarks import report
+from benchmarks import overview, plots, report, tables
+from tests.benchmarks.documents import everything
 
 
-def compared(**plan: Any) -> report.Document:
-    """A document as `python -m torch_ref compare` writes it."""
-    figures = {
-        "mean_accuracy": 0.985,
-        "min_accuracy": 0.98,
-        "median_train_seconds": 12.34,
-        "median_process_seconds": 15.67,
-        "peak_memory_mb": 321.4,
-    }
-    settings = {"model": "cnn", "data": "mnist", "epochs": 1, "batch_size": 100, "seeds": [0, 1], "threads": 2}
-    return {
-        "plan": {**settings, "channels_last": True, **plan},
-        "summary": {"scratchconv": figures, "torch_ref": {**figures, "min_accuracy": 0.5}},
-        "versions": {"numba": "0.61", "torch": "2.4.0+cpu"},
-        "machine": {"cpu": "Test CPU", "cores": 2},
-        "commit": "0123456789abcdef",
-        "date": "2026-01-02T03:04:05+00:00",
-        "load": {"before": [0.25, 0.5, 0.75]},
-    }
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    for name, document in everything().items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(document))
+    return tmp_path
 
 
-def test_readme_shows_the_committed_results() -> None:
-    text = report.README.read_text()
-    assert report.rewrite(text) == text, "run python -m benchmarks.report"
+@pytest.mark.parametrize("page", report.PAGES, ids=lambda page: page.parent.name + "/" + page.name)
+def test_pages_show_the_committed_results(page: Path) -> None:
+    text = page.read_text()
+    assert report.rewrite(text, report.PAGES[page]) == text, "run python -m benchmarks.report"
 
 
-def test_training_table_has_a_row_for_each_library() -> None:
-    table = report.training([compared(), compared(model="resnet", data="cifar10", epochs=3, threads=None)])
-    rows = [line for line in table.splitlines() if line.startswith(("| cnn", "| resnet"))]
-    assert rows[:2] == [
-        "| cnn, mnist, 1 epoch, batch 100, 2 threads | scratchconv | 0 1 | 98.00 % | 98.50 % | 12.3 | 15.7 | 321 |",
-        "| cnn, mnist, 1 epoch, batch 100, 2 threads | PyTorch channels_last "
-        "| 0 1 | 50.00 % | 98.50 % | 12.3 | 15.7 | 321 |",
-    ]
-    assert rows[2].startswith("| resnet, cifar10, 3 epochs, batch 100, all cores | scratchconv ")
-    assert table.endswith(
-        "Measured on Test CPU, 2 cores; numba 0.61, PyTorch 2.4.0; commit 0123456789ab; 2026-01-02; load before 0.2."
-    )
+def test_plots_of_all_committed_results_are_there() -> None:
+    needed = [name for name, (source, _) in plots.PLOTS.items() if (report.RESULTS / f"{source}.json").exists()]
+    assert all((report.IMAGES / f"{name}.png").exists() for name in needed)
 
 
-def test_steps_table_compares_within_a_job() -> None:
-    lines = [("scratchconv", 1, 10.0), ("PyTorch NCHW", 1, 25.0), ("scratchconv", 2, 5.0), ("PyTorch NCHW", 2, 6.0)]
-    document = {
-        **compared(),
-        "batch": 100,
-        "steps": [
-            {"model": "cnn", "library": library, "threads": n, "median_ms": ms, "fastest_ms": ms - 1}
-            for library, n, ms in lines
-        ],
-    }
-    rows = [line for line in report.steps([document]).splitlines() if line.startswith("| cnn")]
-    assert rows == [
-        "| cnn, batch 100, 1 thread | scratchconv | 10.0 | 9.0 | 1.00 |",
-        "| cnn, batch 100, 1 thread | PyTorch NCHW | 25.0 | 24.0 | 2.50 |",
-        "| cnn, batch 100, 2 threads | scratchconv | 5.0 | 4.0 | 1.00 |",
-        "| cnn, batch 100, 2 threads | PyTorch NCHW | 6.0 | 5.0 | 1.20 |",
-    ]
+@pytest.mark.parametrize("page", report.PAGES, ids=lambda page: page.parent.name + "/" + page.name)
+def test_every_table_can_be_written(page: Path, results: Path) -> None:
+    text = page.read_text()
+    written = report.rewrite(text, report.PAGES[page], results)
+    assert "Not measured yet." not in written and "Test CPU" in written
+    assert report.rewrite(written, report.PAGES[page], results) == written
 
 
-def test_rewrite_replaces_only_what_stands_between_the_markers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "TABLES", {"one": ("missing-*.json", report.training)})
-    written = report.rewrite("before\n<!-- begin one -->\nold\n<!-- end one -->\nafter\n")
+def test_rewrite_replaces_only_what_stands_between_the_markers() -> None:
+    blocks: dict[str, report.Block] = {"one": ("missing-*.json", overview.training)}
+    written = report.rewrite("before\n<!-- begin one -->\nold\n<!-- end one -->\nafter\n", blocks)
     assert written == "before\n<!-- begin one -->\n\nNot measured yet.\n\n<!-- end one -->\nafter\n"
-    assert report.rewrite(written) == written
+    assert report.rewrite(written, blocks) == written
     with pytest.raises(ValueError, match="begin one"):
-        report.rewrite("no markers")
+        report.rewrite("no markers", blocks)
+
+
+def test_main_writes_pages_and_plots(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, results: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- begin ladder -->\n<!-- end ladder -->\n")
+    monkeypatch.setattr(report, "RESULTS", results)
+    monkeypatch.setattr(report, "IMAGES", tmp_path / "images")
+    monkeypatch.setattr(report, "PAGES", {page: {"ladder": ("ladder.json", tables.ladder)}})
+    report.main()
+    assert "CNN layer" in page.read_text()
+    assert {path.name for path in (tmp_path / "images").iterdir()} == {"roofline.png", "ladder.png", "scaling.png"}

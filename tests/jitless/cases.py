@@ -109,6 +109,7 @@ def elementwise(make: Maker) -> Iterator[Case]:
 POOLINGS = (
     Geometry(2, (5, 6), 5, (3, 2), stride=(2, 1), padding=(1, 1)),
     Geometry(1, (4, 4), 17, (2, 2), stride=(2, 2)),
+    Geometry(2, (5, 7), 17, (2, 2), stride=(2, 2)),  # a last row and column in no window
     Geometry(0, (4, 4), 3, (2, 2), stride=(2, 2)),
 )
 DILATED_POOLINGS = (Geometry(1, (6, 7), 9, (2, 3), stride=(1, 2), padding=(1, 0), dilation=(2, 2)),)

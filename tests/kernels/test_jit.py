@@ -13,7 +13,8 @@ import pytest
 from numba import config
 
 from scratchconv.kernels import _cache, _jit
-from scratchconv.kernels._jit import helper, kernel, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, kernel, parallel_kernel, prange, threaded_kernel
+from scratchconv.simd import run_tasks
 
 ROOT = Path(__file__).parents[2]
 compiled_only = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled under NUMBA_DISABLE_JIT")
@@ -40,11 +41,29 @@ def squares(x, out):
         out[i] = twice(x[i]) * x[i] / 2
 
 
+@helper
+def cube(i, x, out):
+    out[i] = x[i] * x[i] * x[i]
+
+
+@threaded_kernel
+def cubes(x, out):
+    run_tasks(cube, x.size, x, out)
+
+
 @compiled_only
 def test_nan_infinity_and_the_order_of_sums_keep_their_meaning() -> None:
     x, out = np.array([np.nan, np.inf, 1e8, -2, 5, 3], np.float32), np.full(6, np.nan, np.float32)
     special(x, out)
     np.testing.assert_array_equal(out, [1, 1, 0, -np.inf, np.float32(5) / np.float32(3) * np.float32(3), -4])
+
+
+@compiled_only
+def test_a_helper_called_from_python_is_compiled_for_that() -> None:
+    assert twice(np.float32(0.1)) == np.float32(0.2)
+    assert twice(2.5) == 5.0
+    assert len(twice.for_python.signatures) == 2
+    assert twice.__name__ == "twice"
 
 
 @compiled_only
@@ -62,7 +81,10 @@ def test_quotients_in_a_loop_are_rounded_once() -> None:
 @compiled_only
 def test_kernels_release_the_interpreter_and_are_kept_on_disk() -> None:
     before = config.CACHE_DIR
-    for dispatcher in (kernel(twice.py_func), helper(twice.py_func), parallel_kernel(squares.__wrapped__).__wrapped__):
+    plain = twice.__wrapped__
+    parallel = parallel_kernel(squares.__wrapped__).__wrapped__
+    assert helper(plain).dispatcher.stats.cache_path is None
+    for dispatcher in (kernel(plain), helper(plain).for_python, parallel):
         if hasattr(dispatcher, "targetoptions"):
             assert dispatcher.targetoptions["nogil"]
             assert set(dispatcher.targetoptions["fastmath"]) <= {"contract", "nsz"}
@@ -77,9 +99,16 @@ def test_a_parallel_kernel_runs_and_keeps_its_name() -> None:
     assert squares.__name__ == "squares"
 
 
+def test_a_threaded_kernel_runs_and_keeps_its_name() -> None:
+    x, out = np.arange(1000, dtype=np.float64), np.full(1000, np.nan)
+    cubes(x, out)
+    np.testing.assert_array_equal(out, x**3)
+    assert cubes.__name__ == "cubes"
+
+
 def test_nothing_is_compiled_when_numba_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "DISABLE_JIT", 1)
-    for decorator in (helper, kernel, parallel_kernel):
+    for decorator in (helper, kernel, threaded_kernel, parallel_kernel):
         assert decorator(np.sum) is np.sum
 
 

@@ -40,3 +40,12 @@ def test_kernels_get_writable_contiguous_memory() -> None:
         np.testing.assert_array_equal(copy, other)
     x.flags.writeable = False
     assert _layout.contiguous(x).flags.carray
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (2, 3, 4, 5), (2, 3, 4, 5, 6)])
+def test_channels_move_last_and_back_without_a_copy(shape: tuple[int, ...]) -> None:
+    x = np.zeros(shape)
+    last = _layout.channels_last(x)
+    assert last.shape == (shape[0], *shape[2:], shape[1])
+    assert np.shares_memory(last, x)
+    assert _layout.channels_second(last).strides == x.strides

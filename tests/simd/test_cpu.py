@@ -18,10 +18,10 @@ from scratchconv.simd import _cpu
 def cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Forget what was found out about this CPU, before and after."""
     monkeypatch.delenv("SCRATCHCONV_VECTOR_BYTES", raising=False)
-    for function in (_cpu.features, _cpu.cache_bytes):
+    for function in (_cpu.features, _cpu.cache_bytes, _cpu.vector_bytes):
         function.cache_clear()
     yield monkeypatch
-    for function in (_cpu.features, _cpu.cache_bytes):
+    for function in (_cpu.features, _cpu.cache_bytes, _cpu.vector_bytes):
         function.cache_clear()
 
 
@@ -39,9 +39,11 @@ def test_vector_width_follows_the_features(cpu: pytest.MonkeyPatch, features: st
 def test_forced_width_wins_and_must_be_a_width(cpu: pytest.MonkeyPatch) -> None:
     for width in (16, 32, 64):
         cpu.setenv("SCRATCHCONV_VECTOR_BYTES", str(width))
+        _cpu.vector_bytes.cache_clear()
         assert simd.vector_bytes() == width
     for wrong in ("8", "48", "wide"):
         cpu.setenv("SCRATCHCONV_VECTOR_BYTES", wrong)
+        _cpu.vector_bytes.cache_clear()
         with pytest.raises(ValueError, match=f"16, 32 or 64, got '{wrong}'"):
             simd.vector_bytes()
 

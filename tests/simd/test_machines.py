@@ -16,7 +16,7 @@ import pytest
 from scratchconv.simd import _cpu
 
 ROOT = Path(__file__).parents[2]
-SUITE = [f"tests/simd/test_{name}.py" for name in ("vector", "tile", "product", "types", "address")]
+SUITE = [f"tests/simd/test_{name}.py" for name in ("vector", "tile", "product", "transform", "types", "address")]
 HASWELL = {
     "NUMBA_CPU_NAME": "haswell",
     "NUMBA_CPU_FEATURES": "+avx2,+avx,+fma,+bmi,+bmi2,+lzcnt,+popcnt,+f16c,+sse4.2,-avx512f",

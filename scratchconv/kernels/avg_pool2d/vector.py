@@ -8,7 +8,7 @@ bounds, and a window is summed in four independent parts, which is also four tim
 from __future__ import annotations
 
 from scratchconv.kernels._copy import fill_zero
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, threaded_kernel
 from scratchconv.kernels._windows import (
     load_channels,
     offset_table,
@@ -19,30 +19,29 @@ from scratchconv.kernels._windows import (
     windows_overlap,
     windows_tile,
 )
-from scratchconv.simd import lanes_of, splat, store, store_partial
+from scratchconv.simd import lanes_of, run_tasks, splat, store, store_partial
 
 NEAREST = (1, 1)  # the taps of a window are neighbours: no dilation
 
 
-@parallel_kernel
+@threaded_kernel
 def forward(x, kernel, stride, padding, count_padding, divisor, y):
     """See naive. Owns: image n writes y[n]. Cost: N*OH*OW*C*KH*KW additions; x is read and y written once."""
-    for n in prange(x.shape[0]):
-        _forward_image(x[n], kernel, stride, padding, count_padding, divisor, y[n])
+    run_tasks(_forward_image, x.shape[0], x, kernel, stride, padding, count_padding, divisor, y)
 
 
-@parallel_kernel
+@threaded_kernel
 def backward(dy, kernel, stride, padding, count_padding, divisor, dx):
     """See naive; windows are added in raster order, in the dtype of dx.
 
     Owns: image n writes dx[n]. Cost: N*OH*OW*C*KH*KW additions; dy is read and dx written once.
     """
-    for n in prange(dx.shape[0]):
-        _backward_image(dy[n], kernel, stride, padding, count_padding, divisor, dx[n])
+    run_tasks(_backward_image, dx.shape[0], dy, kernel, stride, padding, count_padding, divisor, dx)
 
 
 @helper
-def _forward_image(x, kernel, stride, padding, count_padding, divisor, y):
+def _forward_image(n, batch, kernel, stride, padding, count_padding, divisor, out):
+    x, y = batch[n], out[n]
     _, W, C = x.shape
     OH, OW, _ = y.shape
     whole = whole_windows(W, kernel[1], stride[1], padding[1], 1, OW)
@@ -60,8 +59,9 @@ def _forward_image(x, kernel, stride, padding, count_padding, divisor, y):
 
 
 @helper
-def _backward_image(dy, kernel, stride, padding, count_padding, divisor, dx):
+def _backward_image(n, gradients, kernel, stride, padding, count_padding, divisor, out):
     """Windows that share no pixel store where others must add; windows that tile the image leave nothing to clear."""
+    dy, dx = gradients[n], out[n]
     _, W, C = dx.shape
     OH, OW, _ = dy.shape
     whole = whole_windows(W, kernel[1], stride[1], padding[1], 1, OW)

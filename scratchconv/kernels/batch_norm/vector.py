@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, threaded_kernel
 from scratchconv.kernels.batch_norm._wide import (
     add,
     fold,
@@ -23,14 +23,14 @@ from scratchconv.kernels.batch_norm._wide import (
     wide_row,
     wide_sums,
 )
-from scratchconv.simd import fma, lanes_of, load, store
+from scratchconv.simd import fma, lanes_of, load, run_tasks, store
 
 BLOCK = 65536  # bytes of x in a block
 RUN = 32  # wide rows added up before float64 takes over
 SAMPLE = 8  # one in SAMPLE rows of a block gives the value about which the block's moments are taken
 
 
-@parallel_kernel
+@threaded_kernel
 def moments(x, mean, var):
     """See naive. Owns: block b writes row b of the scratch. Cost: 4*M*C flop; x is read once.
 
@@ -42,12 +42,11 @@ def moments(x, mean, var):
     blocks = (M + size - 1) // size
     means = np.empty((blocks, C), np.float64)
     squares = np.empty((blocks, C), np.float64)
-    for b in prange(blocks):
-        _block_moments(x[b * size : (b + 1) * size], means[b], squares[b])
+    run_tasks(_block_moments, blocks, size, x, means, squares)
     _merge(means, squares, size, M, mean, var)
 
 
-@parallel_kernel
+@threaded_kernel
 def normalize(x, mean, scale, shift, y):
     """See naive. Owns: block b writes its rows of y. Cost: 3*M*C flop; x is read and y written once."""
     size = _block_rows(x)
@@ -55,11 +54,10 @@ def normalize(x, mean, scale, shift, y):
     spread(mean, center)
     spread(scale, factor)
     spread_constant(shift, mean, center, scale, constant)
-    for b in prange((x.shape[0] + size - 1) // size):
-        _block_normalize(x[b * size : (b + 1) * size], center, factor, constant, y[b * size : (b + 1) * size])
+    run_tasks(_block_normalize, (x.shape[0] + size - 1) // size, size, x, center, factor, constant, y)
 
 
-@parallel_kernel
+@threaded_kernel
 def gradient_sums(x, mean, dy, total, moment):
     """See naive. Owns: block b writes row b of the scratch. Cost: 4*M*C flop; x and dy are read once."""
     M, C = x.shape
@@ -69,9 +67,7 @@ def gradient_sums(x, mean, dy, total, moment):
     products = np.empty((blocks, C), np.float64)
     center = wide_row(x)
     spread(mean, center)
-    for b in prange(blocks):
-        rows = slice(b * size, (b + 1) * size)
-        _block_gradient_sums(x[rows], center, dy[rows], totals[b], products[b])
+    run_tasks(_block_gradient_sums, blocks, size, x, center, dy, totals, products)
     total[:] = 0.0
     moment[:] = 0.0
     for b in range(blocks):
@@ -80,7 +76,7 @@ def gradient_sums(x, mean, dy, total, moment):
             moment[c] += products[b, c] - (mean[c] - center[c]) * totals[b, c]
 
 
-@parallel_kernel
+@threaded_kernel
 def input_gradient(x, mean, dy, by_dy, by_x, constant, dx):
     """See naive. Owns: block b writes its rows of dx. Cost: 5*M*C flop; x and dy are read and dx written once."""
     size = _block_rows(x)
@@ -89,17 +85,16 @@ def input_gradient(x, mean, dy, by_dy, by_x, constant, dx):
     spread(by_dy, of_dy)
     spread(by_x, of_x)
     spread_constant(constant, mean, center, by_x, rest)
-    for b in prange((x.shape[0] + size - 1) // size):
-        rows = slice(b * size, (b + 1) * size)
-        _block_input_gradient(x[rows], center, dy[rows], of_dy, of_x, rest, dx[rows])
+    run_tasks(_block_input_gradient, (x.shape[0] + size - 1) // size, size, x, center, dy, of_dy, of_x, rest, dx)
 
 
 # ---------------------------------------------------------------- blocks
 
 
 @helper
-def _block_moments(x, mean, m2):
-    """mean[c] and m2[c] = Σ (x - mean)² of the rows of a block."""
+def _block_moments(b, size, matrix, means, squares):
+    """means[b,c] = mean and squares[b,c] = Σ (x - mean)² over the rows of block b."""
+    x, mean, m2 = matrix[b * size : (b + 1) * size], means[b], squares[b]
     M, C = x.shape
     center, first, second = wide_row(x), wide_row(x), wide_row(x)
     wide = x.size // center.size
@@ -112,13 +107,13 @@ def _block_moments(x, mean, m2):
         spread(mean, center)
     else:
         spread(x[0], center)
-    totals, squares = np.zeros(center.size), np.zeros(center.size)
+    totals, second_totals = np.zeros(center.size), np.zeros(center.size)
     for m in range(0, wide, RUN):
         wide_moments(x, m, min(wide, m + RUN), center, first, second)
         add(first, totals)
-        add(second, squares)
+        add(second, second_totals)
     fold(totals, mean)
-    fold(squares, m2)
+    fold(second_totals, m2)
     for m in range(wide * center.size // C, M):
         for c in range(C):
             d = np.float64(x[m, c]) - center[c]
@@ -130,7 +125,8 @@ def _block_moments(x, mean, m2):
 
 
 @helper
-def _block_normalize(x, center, scale, constant, y):
+def _block_normalize(b, size, matrix, center, scale, constant, out):
+    x, y = matrix[b * size : (b + 1) * size], out[b * size : (b + 1) * size]
     M, C = x.shape
     width = center.size
     wide = x.size // width
@@ -144,8 +140,10 @@ def _block_normalize(x, center, scale, constant, y):
 
 
 @helper
-def _block_gradient_sums(x, center, dy, total, product):
-    """total[c] = Σ dy, product[c] = Σ dy * (x - center) over the rows of a block."""
+def _block_gradient_sums(b, size, matrix, center, gradient, all_totals, all_products):
+    """all_totals[b,c] = Σ dy, all_products[b,c] = Σ dy * (x - center) over the rows of block b."""
+    x, dy = matrix[b * size : (b + 1) * size], gradient[b * size : (b + 1) * size]
+    total, product = all_totals[b], all_products[b]
     M, C = x.shape
     first, second = wide_row(x), wide_row(x)
     totals, products = np.zeros(center.size), np.zeros(center.size)
@@ -164,7 +162,9 @@ def _block_gradient_sums(x, center, dy, total, product):
 
 
 @helper
-def _block_input_gradient(x, center, dy, by_dy, by_x, constant, dx):
+def _block_input_gradient(b, size, matrix, center, gradient, by_dy, by_x, constant, out):
+    rows = slice(b * size, (b + 1) * size)
+    x, dy, dx = matrix[rows], gradient[rows], out[rows]
     M, C = x.shape
     width = center.size
     wide = x.size // width

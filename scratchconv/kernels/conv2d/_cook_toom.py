@@ -6,10 +6,12 @@ leading coefficient. With Lagrange's polynomials l_k(x) = Π_{i≠k} (x - p_i), 
 
     s(x) = Σ_k g(p_k) h(p_k) / N_k · l_k(x) + g_∞ h_∞ M(x).
 
-As matrices: s = C [(G g) ⊙ (A h)], where row k of G is (1, p, p², ...) / N_k, row k of A is (1, p, p², ...), and column k
-of C holds the coefficients of l_k; for infinity they are (0, ..., 1), (0, ..., 1) and those of M.
+As matrices: s = C [(G g) ⊙ (A h)], where row k of G is (1, p, p², ...) / N_k, row k of A is (1, p, p², ...), and
+column k of C holds the coefficients of l_k; for infinity they are (0, ..., 1), (0, ..., 1) and those of M.
 
-Correlating d (n numbers) with g is the transpose of h ↦ s (a dot product with s is one with h): y = Aᵀ [(G g) ⊙ (Cᵀ d)].
+Correlating d (n numbers) with g is the transpose of h ↦ s, because a dot product of d with s is one of y with h:
+
+    y = Aᵀ [(G g) ⊙ (Cᵀ d)].
 """
 
 from __future__ import annotations

@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import functools
+import sys
 from typing import NamedTuple
 
 from scratchconv import simd
 from scratchconv.kernels.conv2d._block import Block
 from scratchconv.kernels.conv2d._cook_toom import cook_toom, transposed
 
-# Results of a tile (rows, columns) by kernel size. "exact" keeps the float32 error within three times PyTorch's own;
-# "fast" multiplies less and errs more. README.md has the errors.
-TILES: dict[str, dict[tuple[int, int], tuple[int, int]]] = {
-    "exact": {(3, 3): (2, 4), (5, 5): (2, 2)},
-    "fast": {(3, 3): (4, 4), (5, 5): (4, 4)},
+Pair = tuple[int, int]
+
+# Results of a tile (rows, columns) by kernel size, each up to a number of source channels: the error grows with that
+# number's square root. "exact" stays within three times PyTorch's float32 error, or below that of direct where that is
+# more; "fast" multiplies less and errs more. README.md has the measured errors.
+MANY = sys.maxsize
+TILES: dict[str, dict[Pair, tuple[tuple[int, Pair], ...]]] = {
+    "exact": {(3, 3): ((64, (2, 4)), (MANY, (2, 2))), (5, 5): ((32, (2, 2)),)},
+    "fast": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((MANY, (4, 4)),)},
+}
+
+# The weight gradient sums over pixels, in short sums: larger tiles are as exact there.
+WEIGHT_TILES: dict[str, dict[Pair, tuple[tuple[int, Pair], ...]]] = {
+    "exact": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((MANY, (2, 4)),)},
+    "fast": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((MANY, (4, 4)),)},
 }
 
 # (rows, vecs) of the register tiles of the products and their share of the FMA peak, by number of vector registers.
 _MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((14, 2, 1.0), (8, 2, 0.97), (16, 1, 0.9), (14, 1, 0.88))}
+
+
+def choose_results(precision, taps, channels, table=TILES):
+    """The tile of results (rows, columns) for sums over ``channels``; the last one where none is exact enough."""
+    tiles = table[precision][taps]
+    return next((tile for most, tile in tiles if channels <= most), tiles[-1][1])
+
+
+def is_accurate(precision, taps, channels):
+    """Whether there is a tile that keeps what ``precision`` promises for sums over ``channels``."""
+    return taps in TILES[precision] and channels <= TILES[precision][taps][-1][0]
 
 
 class Transforms(NamedTuple):
@@ -99,7 +121,7 @@ def _padded(tiles, size, rows):
 
 
 def cut(batch, down, across, row_bytes, rows):
-    """Choose (images, tile rows) of a work item: its source within a third of L2, wasting few rows of register tiles."""
+    """Choose (images, tile rows) of a work item: source within a third of L2, few wasted rows of register tiles."""
     budget = simd.cache_bytes(2) // 3
     strips = [(1, -(-down // parts)) for parts in range(1, down + 1)]
     images = [(n, down) for n in range(2, min(batch, 16) + 1)]

@@ -15,13 +15,14 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._copy import aligned_empty, fill_zero
-from scratchconv.kernels._jit import helper, kernel, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, kernel, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._finish import finish_item, nothing
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad, merge
+from scratchconv.kernels.conv2d._winograd_tiles import Part, apply, multiply, transform_patches, transform_results
 from scratchconv.kernels.conv2d.rows import turned
 
 __all__ = [
@@ -36,171 +37,72 @@ __all__ = [
     "weight_grad",
 ]
 
-CHUNKS = 64  # work items are dealt to at most so many prange iterations, each with its own scratch
+CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own scratch
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take while they are planes
 
 
-def applies(taps, stride, dilation, groups):
-    """Whether this algorithm computes such a convolution."""
-    return tuple(taps) in plan.TILES["exact"] and groups == 1 and (*stride, *dilation) == (1, 1, 1, 1)
+def applies(taps, stride, dilation, groups, channels=1, precision="exact"):
+    """Whether this algorithm computes a convolution that adds up ``channels``, as exactly as ``precision`` promises."""
+    return plan.is_accurate(precision, tuple(taps), channels) and groups == 1 and (*stride, *dilation) == (1, 1, 1, 1)
 
 
 def pays(channels, filters, pixels):
-    """Whether it is faster than direct: enough channels to spread the transforms over, enough pixels for the kernels'."""
+    """Whether it is faster than direct: channels to share the patches' transforms, pixels to share the kernels'."""
     return min(channels, filters) >= 16 and pixels >= 256
-
-
-# ---------------------------------------------------------------- pieces
-
-
-@helper
-def _apply(t, x, at, row, column, y, o, out_row, out_column):
-    """y[grid at o] = left · x[grid at ``at``] · rightᵀ, one vector wide; steps are those of rows and columns."""
-    row, column = simd.opaque(row), simd.opaque(column)
-    patch = simd.tile_load(t.source, x, at, simd.grid_offsets(t.source, t.source_columns, row, column))
-    where = simd.grid_offsets(t.result, t.columns, simd.opaque(out_row), simd.opaque(out_column))
-    simd.tile_store(simd.transform(t, patch), y, o, where)
-
-
-@helper
-def _place_of(tiling, rows, tile):
-    """(image, tile row, tile column) of a tile of a work item with ``rows`` rows of tiles an image."""
-    image, rest = tile // (rows * tiling.columns), tile % (rows * tiling.columns)
-    return image, rest // tiling.columns, rest % tiling.columns
-
-
-@helper
-def _next_place(tiling, rows, n, i, j):
-    """The place after (n, i, j)."""
-    j += 1
-    if j == tiling.columns:
-        i, j = i + 1, 0
-        if i == rows:
-            n, i = n + 1, 0
-    return n, i, j
-
-
-@helper
-def _transform_patches(t, g, tiling, rows, first, count, block, at, planes, o, plane, slab, step):
-    """planes[p, tile, :] = t of the patch of each of ``count`` tiles, vector after vector of channels.
-
-    In a plane, tiles are ``step`` apart and vectors of channels ``slab``.
-    """
-    lanes, line = simd.lanes_of(block), g.width * g.pixel
-    n, i, j = _place_of(tiling, rows, first)
-    for _ in range(count):
-        source = at + (n * g.height + i * tiling.high) * line + j * tiling.wide * g.pixel
-        for c in range(0, g.pixel, lanes):
-            _apply(t, block, source + c, line, g.pixel, planes, o + c // lanes * slab, t.columns * plane, plane)
-        o += step
-        n, i, j = _next_place(tiling, rows, n, i, j)
-
-
-@helper
-def _multiply(shape, a, ai, slab, depth, b, bi, c, ci, tiles):
-    """C[t, l] = Σ_k A[t, k] B[k, l] for one plane and one panel of ``shape.width`` lanes.
-
-    A lies in slabs of one vector of channels, tile after tile, so the rows of a register tile are a constant apart.
-    """
-    lanes = simd.lanes_of(a)
-    rows, where = simd.grid_offsets(shape, 1, lanes, 0), simd.grid_offsets(shape, 1, shape.width, 0)
-    for t in range(0, tiles, shape.rows):
-        acc = simd.zeros(shape)
-        for s in range(0, depth, lanes):
-            first, weights = ai + s // lanes * slab + t * lanes, bi + s * shape.width
-            for k in range(min(lanes, depth - s)):
-                acc = simd.outer_fma(acc, a, simd.opaque(first + k), rows, b, weights + k * shape.width)
-        simd.tile_store(acc, c, ci + t * shape.width, where)
-
-
-@helper
-def _store_edge(y, at, row, column, high, wide, live, tile, tile_columns, o):
-    """Copy the ``high`` x ``wide`` pixels of a tile that lie in the image, ``live`` lanes of each."""
-    lanes = simd.lanes_of(y)
-    for i in range(high):
-        for j in range(wide):
-            value = simd.load(tile, o + (i * tile_columns + j) * lanes)
-            simd.store_partial(y, at + i * row + j * column, value, live)
-
-
-@helper
-def _transform_results(t, shape, g, tiling, rows, top, first, count, products, pi, bias, f, y, yi, edge, ei):
-    """y[·] = bias + t of the products of each tile, for the panel of results from ``f`` on."""
-    lanes, row = simd.lanes_of(y), g.result_w * g.results
-    n, i, j = _place_of(tiling, rows, first)
-    for _ in range(count):
-        high = min(tiling.high, g.result_h - top - i * tiling.high)
-        wide = min(tiling.wide, g.result_w - j * tiling.wide)
-        at = yi + (n * g.result_h + i * tiling.high) * row + j * tiling.wide * g.results + f
-        for v in range(0, min(shape.width, g.results - f), lanes):
-            plane = simd.opaque(tiling.result_plane)
-            planes = simd.grid_offsets(t.source, t.source_columns, t.source_columns * plane, plane)
-            result = simd.transform(t, simd.tile_load(t.source, products, pi + v, planes))
-            result = result + simd.spread(t.result, bias, f + v)
-            if high == t.rows and wide == t.columns and f + v + lanes <= g.results:
-                where = simd.grid_offsets(t.result, t.columns, simd.opaque(row), g.results)
-                simd.tile_store(result, y, at + v, where)
-            else:
-                simd.tile_store(result, edge, ei, simd.grid_offsets(t.result, t.columns, t.columns * lanes, lanes))
-                _store_edge(y, at + v, row, g.results, high, wide, g.results - f - v, edge, t.columns, ei)
-        pi += shape.width
-        n, i, j = _next_place(tiling, rows, n, i, j)
 
 
 # ---------------------------------------------------------------- forward and input gradient
 
 
 @helper
-def _forward_group(into, back, shape, source, g, item, ahead, tiling, rows, first, count, s, start, weights, bias, y):
-    """Compute ``count`` tiles of a work item whose padded source lies in the scratch ``s``; fetch what comes next."""
+def _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, weights, bias, y, yi):
+    """Compute some tiles of a work item whose padded source lies in the scratch ``s``; fetch what comes next."""
     planes, lanes = into.rows * into.columns, simd.lanes_of(y)
     slab, panel = tiling.group * lanes, tiling.depth * shape.width
-    transformed, products = start + tiling.source_at, start + tiling.result_at
-    yi, share = _block.result_offset(g, item), first // tiling.group * (tiling.width // shape.width) * planes
-    _transform_patches(into, g, tiling, rows, first, count, s, start + tiling.block_at,
-                       s, transformed, tiling.source_plane, slab, lanes)  # fmt: skip
+    transformed, result = start + tiling.source_at, start + tiling.result_at
+    share = part.first // tiling.group * (tiling.width // shape.width) * planes
+    block = start + tiling.block_at
+    transform_patches(into, g, tiling, part, s, block, s, transformed, tiling.source_plane, slab, lanes)
     for f in range(0, g.results, shape.width):
         for p in range(planes):
             fetch_source(source, ahead[0], share)
             fetch_result(y, ahead[1], share)
             share += 1
-            _multiply(shape, s, transformed + p * tiling.source_plane, slab, tiling.depth,
-                      weights, p * tiling.weight_plane + f // shape.width * panel,
-                      s, products + p * tiling.result_plane, count)  # fmt: skip
-        top = item % g.strips * g.rows
-        _transform_results(back, shape, g, tiling, rows, top, first, count, s, products, bias, f, y, yi, s, start)
+            multiply(shape, s, transformed + p * tiling.source_plane, slab, tiling.depth,
+                     weights, p * tiling.weight_plane + f // shape.width * panel,
+                     s, result + p * tiling.result_plane, part.count)  # fmt: skip
+        transform_results(back, shape, g, tiling, part, s, result, bias, f, y, yi, start)
 
 
 @helper
-def _forward_items(into, back, shape, source, g, tiling, first, last, weights, bias, y, finish):
-    """Compute the work items first..last-1."""
+def _forward_items(chunk, chunks, into, back, shape, source, g, tiling, weights, bias, y, finish):
+    """Compute the work items of one chunk."""
+    first, last = _block.chunk_of(g, chunk, chunks)
     s, start = aligned_empty(y, tiling.scratch)
     fill_zero(s, start, tiling.scratch)
     for item in range(first, last):
         rows = (_block.result_rows_of(g, item) + tiling.high - 1) // tiling.high
+        top, yi = item % g.strips * g.rows, _block.result_offset(g, item)
         _block.fill_block(source, g, item, s, start + tiling.block_at)
         tiles = _block.images_of(g, item) * rows * tiling.columns
         groups = (tiles + tiling.group - 1) // tiling.group
         shares = groups * (tiling.width // shape.width) * into.rows * into.columns
         ahead = source_stretch(source, g, item + 1, shares), result_stretch(y, g, item, shares)
         for tile in range(0, tiles, tiling.group):
-            count = min(tiling.group, tiles - tile)
-            _forward_group(into, back, shape, source, g, item, ahead, tiling, rows, tile, count, s, start, weights, bias, y)
+            part = Part(rows, top, tile, min(tiling.group, tiles - tile))
+            _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, weights, bias, y, yi)
         finish_item(finish, g, item, y)
 
 
-@parallel_kernel
+@threaded_kernel
 def _run(into, back, shape, source, g, tiling, weights, bias, y, finish):
     """y[·] = bias + A'[Σ_c (B'dB) ⊙ U]A for every tile; see naive.forward
 
     source, y flat NHWC; weights U (planes, panels, C, width). Owns: a worker writes all results of its work items.
     Cost: planes / (m m' r r') of the multiplications of naive, plus the transforms; scratch stays within L2.
     """
-    items = _block.work_items(g)
-    chunks = min(items, CHUNKS)
-    for chunk in prange(chunks):
-        first, last = chunk * items // chunks, (chunk + 1) * items // chunks
-        _forward_items(into, back, shape, source, g, tiling, first, last, weights, bias, y, finish)
+    chunks = min(_block.work_items(g), CHUNKS)
+    simd.run_tasks(_forward_items, chunks, chunks, into, back, shape, source, g, tiling, weights, bias, y, finish)
 
 
 @kernel
@@ -213,7 +115,7 @@ def _transform_weights(t, w, depth, lanes, width, plane, out):
     for k in range(depth):
         for f in range(0, lanes, simd.lanes_of(w)):
             o = (f // width * depth + k) * width + f % width
-            _apply(t, w, k * lanes + f, row, column, out, o, t.columns * plane, plane)
+            apply(t, w, k * lanes + f, row, column, out, o, t.columns * plane, plane)
 
 
 def _launch(source, w, bias, padding, tile, y, make_finish):
@@ -271,8 +173,9 @@ def _weights_of(t, products, at, plane, depth, width, filters, dw, o):
 
 
 @helper
-def _weight_items(into, out, back, shape, x, dy, gx, gy, tiling, first, last, totals, at):
-    """totals[at:] = the gradient of the work items first..last-1; ``gx`` and ``gy`` are the blocks of x and of dy."""
+def _weight_items(chunk, chunks, into, out, back, shape, x, dy, gx, gy, tiling, totals):
+    """totals[chunk] = the gradient of its work items; ``gx`` and ``gy`` are the blocks of x and of dy."""
+    (first, last), at = _block.chunk_of(gx, chunk, chunks), chunk * (totals.size // chunks)
     planes, lanes = into.rows * into.columns, simd.lanes_of(totals)
     s, start = aligned_empty(totals, tiling.scratch)
     fill_zero(s, start, tiling.scratch)
@@ -286,33 +189,28 @@ def _weight_items(into, out, back, shape, x, dy, gx, gy, tiling, first, last, to
         shares = (tiles + tiling.group - 1) // tiling.group * planes
         next_x, next_dy = source_stretch(x, gx, item + 1, shares), source_stretch(dy, gy, item + 1, shares)
         for t in range(0, tiles, tiling.group):
-            count = min(tiling.group, tiles - t)
-            _transform_patches(into, gx, tiling, rows, t, count, s, x_at,
-                               s, source, tiling.source_plane, lanes, tiling.pitch)  # fmt: skip
-            _transform_patches(out, gy, tiling, rows, t, count, s, dy_at,
-                               s, result, tiling.result_plane, lanes, tiling.width)  # fmt: skip
+            part = Part(rows, 0, t, min(tiling.group, tiles - t))
+            transform_patches(into, gx, tiling, part, s, x_at, s, source, tiling.source_plane, lanes, tiling.pitch)
+            transform_patches(out, gy, tiling, part, s, dy_at, s, result, tiling.result_plane, lanes, tiling.width)
             for p in range(planes):
                 share = t // tiling.group * planes + p
                 fetch_source(x, next_x, share)
                 fetch_source(dy, next_dy, share)
                 _add_products(shape, s, source + p * tiling.source_plane, tiling.pitch, tiling.depth,
-                              s, result + p * tiling.result_plane, tiling.width, count,
+                              s, result + p * tiling.result_plane, tiling.width, part.count,
                               s, sums + p * tiling.weight_plane)  # fmt: skip
     _weights_of(back, s, sums, tiling.weight_plane, tiling.depth, tiling.width, gx.results, totals, at)
 
 
-@parallel_kernel
+@threaded_kernel
 def _run_weight_grad(into, out, back, shape, x, dy, gx, gy, tiling, totals):
     """totals[chunk] = G' [Σ_tiles (B'dB) ⊙ (A dy A')] G over the chunk's work items; see naive.weight_grad
 
     x, dy Sources; totals (chunks, r, r', C, F). Owns: a worker writes totals[chunk].
     Cost: planes / (m m' r r') of the multiplications of naive, plus the transforms; scratch stays within L2.
     """
-    items, chunks = _block.work_items(gx), totals.shape[0]
-    for chunk in prange(chunks):
-        first, last = chunk * items // chunks, (chunk + 1) * items // chunks
-        at = chunk * totals[0].size
-        _weight_items(into, out, back, shape, x, dy, gx, gy, tiling, first, last, totals.reshape(-1), at)
+    chunks, flat = totals.shape[0], totals.reshape(-1)
+    simd.run_tasks(_weight_items, chunks, chunks, into, out, back, shape, x, dy, gx, gy, tiling, flat)
 
 
 # ---------------------------------------------------------------- the contract
@@ -323,20 +221,22 @@ def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=
 
     ``precision`` is a row of ``TILES``: "exact", or "fast" with fewer multiplications and more error.
     """
-    return _launch(source, w, b, padding, plan.TILES[precision][w.shape[:2]], y, make_finish)
+    tile = plan.choose_results(precision, w.shape[:2], w.shape[2])
+    return _launch(source, w, b, padding, tile, y, make_finish)
 
 
 def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish=None, precision="exact"):
     """As input_grad, likewise."""
     back = tuple(r - 1 - p for r, p in zip(w.shape[:2], padding, strict=True))
     zeros = np.zeros(dx.shape[3], dx.dtype)
-    return _launch(source, turned(w), zeros, back, plan.TILES[precision][w.shape[:2]], dx, make_finish)
+    tile = plan.choose_results(precision, w.shape[:2], w.shape[3])
+    return _launch(source, turned(w), zeros, back, tile, dx, make_finish)
 
 
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
     """As weight_grad, of two Sources."""
     taps, depth, filters, dtype = dw.shape[:2], dw.shape[2], dw.shape[3], dw.dtype
-    tile = plan.TILES[precision][taps]
+    tile = plan.choose_results(precision, taps, depth, plan.WEIGHT_TILES)
     maps = plan.transforms(tile, taps, dtype)
     batch = x.first.size // max(1, x.rows * x.columns * depth)
     shape = plan.choose_tile(filters, dtype, rows=depth)

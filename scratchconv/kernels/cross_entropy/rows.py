@@ -8,57 +8,52 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv import simd
+from scratchconv.kernels._jit import helper, threaded_kernel
 
 BLOCK = 4096  # elements of one parallel piece, about
 
 
-@parallel_kernel
+@threaded_kernel
 def log_softmax(x, y):
     """See naive. Owns: piece i writes its block of rows of y."""
     pieces = _pieces(x)
-    for i in prange(pieces):
-        _softmax_rows(x, y, True, np.int64(i), pieces)
+    simd.run_tasks(_softmax_rows, pieces, x, y, True, pieces)
 
 
-@parallel_kernel
+@threaded_kernel
 def softmax(x, y):
     """See naive. Owns: piece i writes its block of rows of y."""
     pieces = _pieces(x)
-    for i in prange(pieces):
-        _softmax_rows(x, y, False, np.int64(i), pieces)
+    simd.run_tasks(_softmax_rows, pieces, x, y, False, pieces)
 
 
-@parallel_kernel
+@threaded_kernel
 def log_softmax_gradient(y, dy, dx):
     """See naive. Owns: piece i writes its block of rows of dx."""
     pieces = _pieces(y)
-    for i in prange(pieces):
-        _log_softmax_gradient_rows(y, dy, dx, np.int64(i), pieces)
+    simd.run_tasks(_log_softmax_gradient_rows, pieces, y, dy, dx, pieces)
 
 
-@parallel_kernel
+@threaded_kernel
 def softmax_gradient(y, dy, dx):
     """See naive. Owns: piece i writes its block of rows of dx."""
     pieces = _pieces(y)
-    for i in prange(pieces):
-        _softmax_gradient_rows(y, dy, dx, np.int64(i), pieces)
+    simd.run_tasks(_softmax_gradient_rows, pieces, y, dy, dx, pieces)
 
 
-@parallel_kernel
+@threaded_kernel
 def loss(logp, target, weight, ignore_index, smoothing, losses):
     """See naive. Owns: piece i writes its block of losses."""
     pieces = _pieces(logp)
-    for i in prange(pieces):
-        _loss_rows(logp, target, weight, ignore_index, smoothing, losses, np.int64(i), pieces)
+    simd.run_tasks(_loss_rows, pieces, logp, target, weight, ignore_index, smoothing, losses, pieces)
 
 
-@parallel_kernel
+@threaded_kernel
 def loss_gradient(logp, target, weight, ignore_index, smoothing, scale, dx):
     """See naive. Owns: piece i writes its block of rows of dx."""
     pieces = _pieces(logp)
-    for i in prange(pieces):
-        _loss_gradient_rows(logp, target, weight, ignore_index, smoothing, scale, dx, np.int64(i), pieces)
+    simd.run_tasks(_loss_gradient_rows, pieces, logp, target, weight, ignore_index, smoothing, scale, dx, pieces)
 
 
 @helper
@@ -67,7 +62,7 @@ def _pieces(x):
 
 
 @helper
-def _softmax_rows(x, y, logarithm, piece, pieces):
+def _softmax_rows(piece, x, y, logarithm, pieces):
     rows, classes = x.shape
     for r in range(piece * rows // pieces, (piece + 1) * rows // pieces):
         largest = x[r, 0]
@@ -88,7 +83,7 @@ def _softmax_rows(x, y, logarithm, piece, pieces):
 
 
 @helper
-def _log_softmax_gradient_rows(y, dy, dx, piece, pieces):
+def _log_softmax_gradient_rows(piece, y, dy, dx, pieces):
     rows, classes = y.shape
     for r in range(piece * rows // pieces, (piece + 1) * rows // pieces):
         total = 0.0
@@ -99,7 +94,7 @@ def _log_softmax_gradient_rows(y, dy, dx, piece, pieces):
 
 
 @helper
-def _softmax_gradient_rows(y, dy, dx, piece, pieces):
+def _softmax_gradient_rows(piece, y, dy, dx, pieces):
     rows, classes = y.shape
     for r in range(piece * rows // pieces, (piece + 1) * rows // pieces):
         total = 0.0
@@ -110,7 +105,7 @@ def _softmax_gradient_rows(y, dy, dx, piece, pieces):
 
 
 @helper
-def _loss_rows(logp, target, weight, ignore_index, smoothing, losses, piece, pieces):
+def _loss_rows(piece, logp, target, weight, ignore_index, smoothing, losses, pieces):
     rows, classes = logp.shape
     for r in range(piece * rows // pieces, (piece + 1) * rows // pieces):
         t = target[r]
@@ -127,7 +122,7 @@ def _loss_rows(logp, target, weight, ignore_index, smoothing, losses, piece, pie
 
 
 @helper
-def _loss_gradient_rows(logp, target, weight, ignore_index, smoothing, scale, dx, piece, pieces):
+def _loss_gradient_rows(piece, logp, target, weight, ignore_index, smoothing, scale, dx, pieces):
     rows, classes = logp.shape
     uniform = smoothing / classes
     spread = 0.0

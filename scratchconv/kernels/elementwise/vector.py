@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, threaded_kernel
 from scratchconv.kernels.elementwise.naive import (
     ABS,
     ABS_GRADIENT,
@@ -33,30 +33,29 @@ from scratchconv.kernels.elementwise.naive import (
 SPAN = 16384  # elements of one parallel piece: long enough to hide its start, short enough to share out evenly
 
 
-@parallel_kernel
+@threaded_kernel
 def unary(op, x, out):
     """See naive. Owns: span s writes out[s * SPAN : (s + 1) * SPAN]. Cost: n flop, 2n elements moved."""
-    n = out.size
-    if n <= 2 * SPAN:
-        _unary_span(op, x, out, 0, n)
-    else:
-        for s in prange((n + SPAN - 1) // SPAN):
-            _unary_span(op, x, out, s * SPAN, min(n, (s + 1) * SPAN))
+    size = _span(out.size)
+    simd.run_tasks(_unary_span, (out.size + size - 1) // size, size, op, x, out)
 
 
-@parallel_kernel
+@threaded_kernel
 def binary(op, x, y, shape, x_strides, y_strides, out):
     """See naive. Owns: span s writes out[s * SPAN : (s + 1) * SPAN]. Cost: n flop, up to 3n elements moved."""
-    n = out.size
-    if n <= 2 * SPAN:
-        _binary_span(op, x, y, shape, x_strides, y_strides, out, 0, n)
-    else:
-        for s in prange((n + SPAN - 1) // SPAN):
-            _binary_span(op, x, y, shape, x_strides, y_strides, out, s * SPAN, min(n, (s + 1) * SPAN))
+    size = _span(out.size)
+    simd.run_tasks(_binary_span, (out.size + size - 1) // size, size, op, x, y, shape, x_strides, y_strides, out)
 
 
 @helper
-def _unary_span(op, x, out, low, high):
+def _span(n):
+    """Elements of one task: all of few."""
+    return max(n, 1) if n <= 2 * SPAN else SPAN
+
+
+@helper
+def _unary_span(s, size, op, x, out):
+    low, high = s * size, min(out.size, (s + 1) * size)
     if op == EXP:
         for e in range(low, high):
             out[e] = np.exp(x[e])
@@ -87,8 +86,9 @@ def _transform(op, out, v):
 
 
 @helper
-def _binary_span(op, x, y, shape, x_strides, y_strides, out, low, high):
-    """Fill the elements low..high of out, one piece of a row (of the last axis) after the other."""
+def _binary_span(s, size, op, x, y, shape, x_strides, y_strides, out):
+    """Fill span s of out, one piece of a row (of the last axis) after the other."""
+    low, high = s * size, min(out.size, (s + 1) * size)
     last = shape.size - 1
     e = low
     while e < high:
@@ -113,13 +113,32 @@ def _binary_span(op, x, y, shape, x_strides, y_strides, out, low, high):
 def _vector_row(op, x, xi, x_step, y, yi, y_step, out, at, n):
     lanes = simd.lanes_of(out)
     whole = n - n % lanes
-    for j in range(0, whole, lanes):
-        a, b = _operand(x, xi, x_step, j), _operand(y, yi, y_step, j)
-        simd.store(out, at + j, _combine(op, out, a, b))
+    if x_step == 1 and y_step == 1:
+        _both_in_order(op, x, xi, y, yi, out, at, whole)
+    else:
+        for j in range(0, whole, lanes):
+            a, b = _operand(x, xi, x_step, j), _operand(y, yi, y_step, j)
+            simd.store(out, at + j, _combine(op, out, a, b))
     if whole < n:
         rest = n - whole
         a, b = _operand_partial(x, xi, x_step, whole, rest), _operand_partial(y, yi, y_step, whole, rest)
         simd.store_partial(out, at + whole, _combine(op, out, a, b), rest)
+
+
+@helper
+def _both_in_order(op, x, xi, y, yi, out, at, n):
+    """The most frequent case: the two most frequent functions have loops of their own, without a choice inside."""
+    lanes = simd.lanes_of(out)
+    if op == ADD:
+        for j in range(0, n, lanes):
+            simd.store(out, at + j, simd.load(x, xi + j) + simd.load(y, yi + j))
+    elif op == RELU_GRADIENT:
+        zero = simd.splat(out, 0.0)
+        for j in range(0, n, lanes):
+            simd.store(out, at + j, simd.select(simd.load(y, yi + j) > zero, simd.load(x, xi + j), zero))
+    else:
+        for j in range(0, n, lanes):
+            simd.store(out, at + j, _combine(op, out, simd.load(x, xi + j), simd.load(y, yi + j)))
 
 
 @helper

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, threaded_kernel
 
 DEPTH = 256  # products in one chain: a packed panel then takes half of a first-level cache
 ROWS = 252  # rows of a that share a packed panel: whole tiles of 6 and of 14 rows, and a second-level cache at DEPTH
@@ -44,7 +44,7 @@ def matmul_bias(a, b, transpose_a, transpose_b, bias, out):
     _multiply(_TILES[out.dtype], *operands, out.shape[0], out.shape[1], depth, transpose_a, transpose_b)
 
 
-@parallel_kernel
+@threaded_kernel
 def _multiply(shape, a, b, bias, out, rows, columns, depth, transpose_a, transpose_b):
     """matmul_bias on flat memory: the work is cut into row blocks, groups of panels, and chunks of the depth."""
     panels = (columns + shape.width - 1) // shape.width
@@ -55,11 +55,8 @@ def _multiply(shape, a, b, bias, out, rows, columns, depth, transpose_a, transpo
             chunks = min(PIECES // 2, (depth + 8 * DEPTH - 1) // (8 * DEPTH))
     target = out if chunks == 1 else np.empty(chunks * out.size, out.dtype)
     sizes = (rows, columns, depth, panels, groups, row_blocks, chunks)
-    if groups * row_blocks * chunks == 1:
-        _rectangle(shape, a, b, bias, target, sizes, np.int64(0), transpose_a, transpose_b)
-    else:
-        for task in prange(groups * row_blocks * chunks):
-            _rectangle(shape, a, b, bias, target, sizes, np.int64(task), transpose_a, transpose_b)
+    tasks = groups * row_blocks * chunks
+    simd.run_tasks(_rectangle, tasks, shape, a, b, bias, target, sizes, transpose_a, transpose_b)
     if chunks > 1:
         _add_chunks(target, chunks, out)
 
@@ -74,7 +71,7 @@ def _add_chunks(partial, chunks, out):
 
 
 @helper
-def _rectangle(shape, a, b, bias, out, sizes, task, transpose_a, transpose_b):
+def _rectangle(task, shape, a, b, bias, out, sizes, transpose_a, transpose_b):
     """One task: some rows of out, some panels of its columns, one chunk of the depth (and that chunk's own out)."""
     rows, columns, depth, panels, groups, row_blocks, chunks = sizes
     group, block, chunk = task % groups, task // groups % row_blocks, task // (groups * row_blocks)

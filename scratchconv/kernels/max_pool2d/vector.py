@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv.kernels._copy import fill_zero
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, threaded_kernel
 from scratchconv.kernels._windows import (
     load_channels,
     offset_table,
@@ -21,28 +21,49 @@ from scratchconv.kernels._windows import (
     windows_overlap,
     windows_tile,
 )
-from scratchconv.simd import lanes_of, load, maximum, select, splat, store
+from scratchconv.kernels.max_pool2d import _pairs
+from scratchconv.simd import lanes, lanes_of, maximum, run_tasks, select, splat
 
 
-@parallel_kernel
 def forward(x, kernel, stride, padding, dilation, y):
     """See naive. Owns: image n writes y[n]. Cost: N*OH*OW*C*KH*KW compares; x is read and y written once."""
-    for n in prange(x.shape[0]):
-        _forward_image(x[n], kernel, stride, padding, dilation, y[n])
+    if _in_pairs(x, kernel, stride, padding, dilation, y):
+        _pairs.forward(x, y)
+    else:
+        _forward(x, kernel, stride, padding, dilation, y)
 
 
-@parallel_kernel
 def backward(x, dy, kernel, stride, padding, dilation, dx):
     """See naive; windows are added in raster order, in the dtype of dx.
 
     Owns: image n writes dx[n]. Cost: the compares of forward and as many additions; x, dy and dx are moved once.
     """
-    for n in prange(x.shape[0]):
-        _backward_image(x[n], dy[n], kernel, stride, padding, dilation, dx[n])
+    if _in_pairs(x, kernel, stride, padding, dilation, dy):
+        _pairs.backward(x, dy, dx)
+    else:
+        _backward(x, dy, kernel, stride, padding, dilation, dx)
+
+
+def _in_pairs(x, kernel, stride, padding, dilation, y):
+    """Whether the kernels for whole 2×2 windows side by side apply."""
+    usual = kernel == stride == (2, 2) and padding == (0, 0) and dilation == (1, 1)
+    whole = x.shape[1] >= 2 * y.shape[1] and x.shape[2] >= 2 * y.shape[2]
+    return usual and whole and x.shape[3] >= lanes(x.dtype)
+
+
+@threaded_kernel
+def _forward(x, kernel, stride, padding, dilation, y):
+    run_tasks(_forward_image, x.shape[0], x, kernel, stride, padding, dilation, y)
+
+
+@threaded_kernel
+def _backward(x, dy, kernel, stride, padding, dilation, dx):
+    run_tasks(_backward_image, x.shape[0], x, dy, kernel, stride, padding, dilation, dx)
 
 
 @helper
-def _forward_image(x, kernel, stride, padding, dilation, y):
+def _forward_image(n, batch, kernel, stride, padding, dilation, out):
+    x, y = batch[n], out[n]
     _, W, C = x.shape
     OH, OW, _ = y.shape
     steps = (dilation[0] * W * C, dilation[1] * C, stride[1] * C)
@@ -52,16 +73,14 @@ def _forward_image(x, kernel, stride, padding, dilation, y):
         j = 0
         while j < OW:
             first, taps, count = run_at(i, j, x.shape, kernel, stride, padding, dilation, whole)
-            if taps[0] == 2 and taps[1] == 2 and C >= lanes_of(x):
-                _largest_2x2(x, first, steps, count, y, (i * OW + j) * C)
-            else:
-                _largest(x, first, tap_offsets(taps, steps, table), steps[2], count, y, (i * OW + j) * C)
+            _largest(x, first, tap_offsets(taps, steps, table), steps[2], count, y, (i * OW + j) * C)
             j += count
 
 
 @helper
-def _backward_image(x, dy, kernel, stride, padding, dilation, dx):
+def _backward_image(n, batch, gradients, kernel, stride, padding, dilation, out):
     """Windows that share no pixel store where others must add; windows that tile the image leave nothing to clear."""
+    x, dy, dx = batch[n], gradients[n], out[n]
     _, W, C = x.shape
     OH, OW, _ = dy.shape
     steps = (dilation[0] * W * C, dilation[1] * C, stride[1] * C)
@@ -74,11 +93,8 @@ def _backward_image(x, dy, kernel, stride, padding, dilation, dx):
         j = 0
         while j < OW:
             first, taps, count = run_at(i, j, x.shape, kernel, stride, padding, dilation, whole)
-            if taps[0] == 2 and taps[1] == 2 and C >= lanes_of(x) and not overlap:
-                _route_2x2(x, first, steps, count, dy, (i * OW + j) * C, dx)
-            else:
-                offsets = tap_offsets(taps, steps, table)
-                _route(x, first, offsets, steps[2], count, dy, (i * OW + j) * C, overlap, dx)
+            offsets = tap_offsets(taps, steps, table)
+            _route(x, first, offsets, steps[2], count, dy, (i * OW + j) * C, overlap, dx)
             j += count
 
 
@@ -94,20 +110,6 @@ def _largest(x, at, offsets, step, count, y, out):
             for t in range(offsets.size):
                 best = _larger(load_channels(x, at + k * step + c + offsets[t], lanes), best)
             store_channels(y, out + k * C + c, best, lanes)
-
-
-@helper
-def _largest_2x2(x, at, steps, count, y, out):
-    """The same for four taps and at least one vector of channels."""
-    C = x.shape[2]
-    row, column, step = steps
-    for k in range(count):
-        for c in range(0, C, lanes_of(x)):
-            c = min(c, C - lanes_of(x))  # the last vector may overlap the one before: it writes the same values again
-            i = at + k * step + c
-            top = _larger(load(x, i + column), load(x, i))
-            best = _larger(load(x, i + row + column), _larger(load(x, i + row), top))
-            store(y, out + k * C + c, best)
 
 
 @helper
@@ -162,31 +164,3 @@ def _winner(x, first, offsets, lanes):
 def _better(value, best):
     """Whether ``value`` takes the place of ``best``."""
     return (value > best) | (value != value)
-
-
-@helper
-def _route_2x2(x, at, steps, count, dy, out, dx):
-    """The same for four taps that no other window has and at least one vector of channels."""
-    C = x.shape[2]
-    row, column, step = steps
-    zero, one, two, three = splat(x, 0), splat(x, 1), splat(x, 2), splat(x, 3)
-    for k in range(count):
-        for c in range(0, C, lanes_of(x)):
-            c = min(c, C - lanes_of(x))
-            i = at + k * step + c
-            best, winner = load(x, i), zero
-            best, winner = _challenge(load(x, i + column), one, best, winner)
-            best, winner = _challenge(load(x, i + row), two, best, winner)
-            best, winner = _challenge(load(x, i + row + column), three, best, winner)
-            gradient = load(dy, out + k * C + c)
-            store(dx, i, select(winner == zero, gradient, zero))
-            store(dx, i + column, select(winner == one, gradient, zero))
-            store(dx, i + row, select(winner == two, gradient, zero))
-            store(dx, i + row + column, select(winner == three, gradient, zero))
-
-
-@helper
-def _challenge(value, number, best, winner):
-    """The best value and its tap after one more tap."""
-    better = _better(value, best)
-    return select(better, value, best), select(better, number, winner)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, kernel, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, kernel, threaded_kernel
 
 SPAN = 16384  # elements of one parallel piece
 
@@ -34,27 +34,24 @@ def address(x):
     return x.ctypes.data
 
 
-@parallel_kernel
+@threaded_kernel
 def sgd_all(like, table, lr, momentum, dampening, nesterov, weight_decay, first):
     """Run sgd for each row (size, address of grad, of buffer, of param) of the int64 table; ``like`` gives the dtype.
 
     Owns: a piece writes a span of one parameter and of its buffer.
     """
-    pieces = _count_pieces(table)
-    for i in prange(pieces):
-        _sgd_piece(like, table, np.int64(i), (lr, momentum, dampening, weight_decay), nesterov, first)
+    constants = (lr, momentum, dampening, weight_decay)
+    simd.run_tasks(_sgd_piece, _count_pieces(table), like, table, constants, nesterov, first)
 
 
-@parallel_kernel
+@threaded_kernel
 def adam_all(like, table, step, lr, beta1, beta2, eps, weight_decay):
     """Run adam for each row (size, address of grad, of exp_avg, of exp_avg_sq, of param) of the int64 table.
 
     ``like`` gives the dtype. Owns: a piece writes a span of one parameter and of its state.
     """
     constants = _adam_constants(step, lr, beta1, beta2, eps, weight_decay)
-    pieces = _count_pieces(table)
-    for i in prange(pieces):
-        _adam_piece(like, table, np.int64(i), constants)
+    simd.run_tasks(_adam_piece, _count_pieces(table), like, table, constants)
 
 
 @helper
@@ -76,7 +73,7 @@ def _find_piece(table, piece):
 
 
 @helper
-def _sgd_piece(like, table, piece, constants, nesterov, first):
+def _sgd_piece(piece, like, table, constants, nesterov, first):
     row, low = _find_piece(table, piece)
     size = table[row, 0]
     grad, param = simd.memory_at(like, table[row, 1], size), simd.memory_at(like, table[row, 3], size)
@@ -85,7 +82,7 @@ def _sgd_piece(like, table, piece, constants, nesterov, first):
 
 
 @helper
-def _adam_piece(like, table, piece, constants):
+def _adam_piece(piece, like, table, constants):
     row, low = _find_piece(table, piece)
     size = table[row, 0]
     grad, param = simd.memory_at(like, table[row, 1], size), simd.memory_at(like, table[row, 4], size)
@@ -128,12 +125,22 @@ def _adam_span(constants, grad, exp_avg, exp_avg_sq, param, low, high):
     decay, share1 = simd.splat(param, constants[0]), simd.splat(param, constants[1])
     keep2, share2 = simd.splat(param, constants[2]), simd.splat(param, constants[3])
     root, eps, rate = simd.splat(param, constants[4]), simd.splat(param, constants[5]), simd.splat(param, constants[6])
-    for i in range(low, high, simd.lanes_of(param)):
-        n = high - i
-        p, m = simd.load_partial(param, i, n), simd.load_partial(exp_avg, i, n)
-        g = simd.load_partial(grad, i, n) + decay * p
+    lanes = simd.lanes_of(param)
+    whole = high - (high - low) % lanes
+    for i in range(low, whole, lanes):
+        p, m, v = simd.load(param, i), simd.load(exp_avg, i), simd.load(exp_avg_sq, i)
+        g = simd.load(grad, i) + decay * p
         m = m + share1 * (g - m)
-        v = keep2 * simd.load_partial(exp_avg_sq, i, n) + share2 * g * g
-        simd.store_partial(exp_avg, i, m, n)
-        simd.store_partial(exp_avg_sq, i, v, n)
-        simd.store_partial(param, i, p - rate * (m / (simd.square_root(v) / root + eps)), n)
+        v = keep2 * v + share2 * g * g
+        simd.store(exp_avg, i, m)
+        simd.store(exp_avg_sq, i, v)
+        simd.store(param, i, p - rate * (m / (simd.square_root(v) / root + eps)))
+    if whole < high:
+        n = high - whole
+        p, m = simd.load_partial(param, whole, n), simd.load_partial(exp_avg, whole, n)
+        g = simd.load_partial(grad, whole, n) + decay * p
+        m = m + share1 * (g - m)
+        v = keep2 * simd.load_partial(exp_avg_sq, whole, n) + share2 * g * g
+        simd.store_partial(exp_avg, whole, m, n)
+        simd.store_partial(exp_avg_sq, whole, v, n)
+        simd.store_partial(param, whole, p - rate * (m / (simd.square_root(v) / root + eps)), n)

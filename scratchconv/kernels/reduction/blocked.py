@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, threaded_kernel
 
 RUN = 64  # vectors or rows added up in the dtype of x before float64 takes over; a multiple of 4
 CHUNK = 32768  # elements of one parallel piece
@@ -32,15 +32,14 @@ def variance(x, mean, correction, out):
         out[...] = (second - first * first / np.float64(rows)) / max(0.0, rows - correction)
 
 
-@parallel_kernel
+@threaded_kernel
 def argmax(x, values, indices):
     """See naive. Owns: iteration o writes values[o] and indices[o]. Cost: O*R*I compares, x read once."""
-    for o in prange(x.shape[0]):
-        _argmax_rows(x, o, values, indices)
+    simd.run_tasks(_argmax_rows, x.shape[0], x, values, indices)
 
 
 @helper
-def _argmax_rows(x, o, values, indices):
+def _argmax_rows(o, x, values, indices):
     _, rows, inner = x.shape
     for i in range(inner):
         values[o, i] = x[o, 0, i]
@@ -67,15 +66,20 @@ def _moments(x, center, squared):
     return sums
 
 
-@parallel_kernel
+@threaded_kernel
 def _sum_chunks(x, center, squared, tasks, partial):
     """Owns: task (c, o, j) sums chunk c of the rows and block j of the columns of x[o] into that part of partial."""
     if x.size <= CHUNK:
-        for task in range(tasks):
-            _chunk(x, center, squared, task, partial)
+        simd.run_tasks(_chunks, 1, tasks, x, center, squared, partial)
     else:
-        for task in prange(tasks):
-            _chunk(x, center, squared, np.int64(task), partial)
+        simd.run_tasks(_chunks, tasks, 1, x, center, squared, partial)
+
+
+@helper
+def _chunks(i, tasks, x, center, squared, partial):
+    """``tasks`` tasks of _sum_chunks in one."""
+    for task in range(i * tasks, (i + 1) * tasks):
+        _chunk(x, center, squared, task, partial)
 
 
 @helper

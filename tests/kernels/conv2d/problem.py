@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from scratchconv.kernels.conv2d import _plan, _weight_grad, depthwise, direct, im2col
+from scratchconv import simd
+from scratchconv.kernels.conv2d import _plan, _weight_grad, depthwise, direct, im2col, rows, winograd
 from tests.strategies import ConvGeometry
 
-ALGORITHMS = {"im2col": im2col, "direct": direct, "depthwise": depthwise}
+ALGORITHMS = {"im2col": im2col, "direct": direct, "depthwise": depthwise, "rows": rows, "winograd": winograd}
 FUNCTIONS = ("forward", "input_grad", "weight_grad", "bias_grad")
 MARGIN = 70  # elements around each array: more than a vector, an odd distance from its alignment
 GUARD = -77.0
@@ -123,7 +124,10 @@ def assert_close(found: Array, wanted: Array, sum_of_terms: Array) -> None:
 
 @contextmanager
 def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
-    """Cut even tiny images into strips of about ``pixels`` results; join images up to that."""
+    """Cut even tiny images into strips of about ``pixels`` results; join images up to that.
+
+    Winograd's tiles of an image are cut by the size of the caches alone.
+    """
 
     def cut(*arguments: Any) -> _plan.Strip:
         *geometry, limits = arguments
@@ -131,6 +135,7 @@ def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
         return _plan.cut(*geometry, small)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (direct, depthwise, _weight_grad):
+        for module in (direct, depthwise, rows, _weight_grad):
             patch.setattr(module, "cut", cut)
+        patch.setattr(simd, "cache_bytes", lambda level: 3 * block_bytes)
         yield

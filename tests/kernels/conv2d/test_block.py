@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from scratchconv.kernels._jit import kernel
 from scratchconv.kernels.conv2d import _block, _plan
+from scratchconv.kernels.conv2d._source import plain
 from tests.kernels.conv2d.test_plan import directions
 from tests.strategies import ConvGeometry, conv_geometries
 
 
 @kernel
-def fill(x, g, item, block):
-    _block.fill_block(x, g, item, block)
+def fill(source, g, item, block, at):
+    _block.fill_block(source, g, item, block, at)
 
 
 @kernel
@@ -27,7 +28,7 @@ def blocks(g: ConvGeometry, x: np.ndarray, limits: _plan.Limits, *, gradient: bo
     row, column = directions(g, gradient=gradient)
     result = (g.batch, *(g.size if gradient else g.out), 5)
     strip = _plan.cut(row, column, g.batch, x.shape[3], 4, limits)
-    return _block.describe(x, np.broadcast_to(np.float32(0), result), strip, row, column)
+    return _block.describe(x.shape, result, strip, row, column)
 
 
 @given(conv_geometries(), st.booleans(), st.integers(1, 60), st.integers(64, 4000))
@@ -41,8 +42,10 @@ def test_a_block_is_a_piece_of_the_padded_image(g: ConvGeometry, gradient: bool,
     images_seen = 0
     for item in range(items):
         images, last, _ = describe_item(block, item)[2]
-        memory = np.full(size, np.nan, np.float32)
-        fill(x.reshape(-1), block, item, memory)
+        memory = np.full(size + 3, np.nan, np.float32)
+        fill(plain(x), block, item, memory, 3)
+        assert np.isnan(memory[:3]).all()
+        memory = memory[3:]
         first, strip = item // block.strips * block.images, item % block.strips
         top, left = far + block.top + strip * block.rows * block.step, far + block.left
         wanted = padded[first : first + images, top : top + block.height, left : left + block.width]
@@ -60,7 +63,7 @@ def test_pixels_with_a_gap_are_copied_one_by_one() -> None:
     block = blocks(g, x, _plan.Limits(1 << 20, 256, 1 << 20), gradient=False)
     assert block.pixel == 528
     memory = np.full(describe_item(block, 0)[1], np.nan, np.float32)
-    fill(x.reshape(-1), block, 0, memory)
+    fill(plain(x), block, 0, memory, 0)
     pixels = memory[: 4 * 5 * 528].reshape(4, 5, 528)[..., :512]
     np.testing.assert_array_equal(pixels, np.pad(x[0], ((1, 1), (1, 1), (0, 0))))
 
@@ -69,9 +72,34 @@ def test_where_results_of_work_items_begin() -> None:
     g = ConvGeometry(4, (8, 6), 2, (3, 3), 5, padding=(1, 1))
     x = np.zeros((4, 8, 6, 2), np.float32)
     strips = blocks(g, x, _plan.Limits(1 << 20, 1, 12), gradient=False)  # two rows each
-    assert describe_item(strips, 0)[0] == 16
+    assert describe_item(strips, 0)[0] == _block.count_items(strips) == 16
     assert describe_item(strips, 6)[2] == (1, 0, (8 + 2 * 2) * 6 * 5)  # second image, third strip
     joined = blocks(g, x, _plan.Limits(1 << 20, 150, 1000), gradient=False)  # three images, then one
-    assert describe_item(joined, 0)[0] == 2
+    assert describe_item(joined, 0)[0] == _block.count_items(joined) == 2
     assert describe_item(joined, 0)[2] == (3, 0, 0)
     assert describe_item(joined, 1)[2] == (1, 1, 3 * 8 * 6 * 5)
+
+
+@kernel
+def rows_and_place(source, g, item, block):
+    array, at = _block.place(source, g, item, block)
+    return _block.rows_of(g, item), _block.result_rows_of(g, item), array[at]
+
+
+def test_a_source_is_read_in_place_where_no_tap_leaves_it() -> None:
+    g = ConvGeometry(2, (8, 6), 2, (3, 3), 5)
+    x = np.arange(1, 2 * 8 * 6 * 2 + 1, dtype=np.float32).reshape(2, 8, 6, 2)
+    block = blocks(g, x, _plan.Limits(1 << 20, 1, 8), gradient=False)  # strips of two rows
+    assert not block.copied
+    assert rows_and_place(plain(x), block, 4, np.zeros(1, np.float32)) == (2, 2, x[1, 2, 0, 0])
+    copied = blocks(g, x, _plan.Limits(1 << 20, 1, 8, copy=True), gradient=False)
+    assert rows_and_place(plain(x), copied, 4, np.zeros(999, np.float32)) == (2, 2, x[1, 2, 0, 0])
+
+
+def test_rows_of_a_work_item_with_phases() -> None:
+    """Five rows in two phases of three and two: strips of two rows of a phase are four rows of the result, then one."""
+    g = ConvGeometry(1, (5, 6), 2, (3, 3), 5, stride=(2, 2), padding=(1, 1))
+    dy = np.ones((1, *g.out, 2), np.float32)
+    block = blocks(g, dy, _plan.Limits(1 << 20, 1, 1), gradient=True)
+    assert (block.spread, block.strips, block.rows) == (2, 2, 2)
+    assert [rows_and_place(plain(dy), block, item, np.zeros(999, np.float32))[1] for item in (0, 1)] == [4, 1]

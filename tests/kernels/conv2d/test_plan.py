@@ -80,9 +80,14 @@ def test_work_items_cover_all_rows_within_the_limits(
     assert 1 <= strip.images <= max(1, g.batch)
     assert 1 <= strip.rows <= row.positions
     assert strip.images == 1 or strip.rows == row.positions  # whole images are joined, strips are not
-    if strip.rows > 1 or strip.images > 1:
+    if strip.images > 1:
         assert strip.images * strip.rows * column.positions <= pixels
         assert bytes_of_item <= block_bytes
+    if strip.rows < row.positions:  # no window of a 2x2 pooling is cut: one row more than the limits, or two rows
+        assert strip.rows % 2 == 0
+        bytes_of_row = row.step * strip.width * strip.pixel * 4 if strip.copied else 0
+        assert strip.rows == 2 or (strip.rows - 1) * column.positions <= pixels
+        assert strip.rows == 2 or bytes_of_item - bytes_of_row <= block_bytes
     if not strip.copied:
         assert min(row.low, column.low) >= 0
         assert (strip.height, strip.width, strip.pixel) == (row.source, column.source, g.channels)
@@ -97,7 +102,7 @@ def test_limits_shape_the_work_items() -> None:
     assert _plan.cut(row, column, 9, 16, 4, Limits(3 * block, 1023, 10000)).images == 1
     half = _plan.cut(row, column, 9, 16, 4, Limits(block - 1, 10000, 10000))  # 31 rows would fit; two equal strips
     assert (half.images, half.rows, half.height) == (1, 16, 18)
-    assert _plan.cut(row, column, 9, 16, 4, Limits(1, 1, 1)).rows == 1
+    assert _plan.cut(row, column, 9, 16, 4, Limits(1, 1, 1)).rows == 2
 
 
 def test_a_pixel_that_would_meet_itself_in_the_cache_gets_a_gap() -> None:

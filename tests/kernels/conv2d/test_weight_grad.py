@@ -41,7 +41,7 @@ def test_scratch_is_bounded_by_fewer_chunks(scratch: int, monkeypatch: pytest.Mo
 
 def test_work_items_stay_in_the_first_level_cache() -> None:
     for pixel_bytes in (4, 64, 4096):
-        limits = _weight_grad._limits(pixel_bytes)
+        limits = _weight_grad._limits(pixel_bytes, copy=False)
         touched = limits.pixels * (64 + min(64, pixel_bytes))  # a line of dy and the touched part of a pixel of x
         assert simd.cache_bytes(1) // 4 < touched <= simd.cache_bytes(1) // 2
 
@@ -61,8 +61,8 @@ def test_a_long_sum_keeps_its_digits() -> None:
     chain = np.full(count, np.float32(0.3)).cumsum(dtype=np.float32)[-1]
     assert abs(chain / (count * dy) - 1) > 1000 * eps  # the mistake this test looks for
     # Equal terms are the worst case, all roundings of a stretch of the sum pointing one way: relative to the result,
-    # half an epsilon a term at most. A work item adds some hundred terms, a sum of dy some dozen.
-    np.testing.assert_allclose(run(direct, "weight_grad", problem).ravel(), count * x * dy, rtol=50 * eps)
+    # half an epsilon a term at most. A work item adds two rows, 894 terms, a sum of dy some dozen.
+    np.testing.assert_allclose(run(direct, "weight_grad", problem).ravel(), count * x * dy, rtol=100 * eps)
     np.testing.assert_allclose(run(direct, "bias_grad", problem), count * dy, rtol=50 * eps)
 
 

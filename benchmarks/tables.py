@@ -1,0 +1,183 @@
+"""The tables of docs/benchmarks.md, each from the documents of one kind of measurement."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+
+from benchmarks.convolution import DIRECTIONS
+from benchmarks.formatting import Document, markdown, percent, provenance, slow_phases, step_name, times
+from benchmarks.sweep import BEHIND
+
+Writer = Callable[[list[Document]], str]
+
+
+def roofline(documents: list[Document]) -> str:
+    """The ceilings of the machine."""
+    (document,) = documents
+    rows = [["multiply-adds on registers", f"{document['peak_gflops']:.0f} GFLOP/s", "", ""]]
+    for level, speeds in document["bandwidth_gbs"].items():
+        size = f"{document['working_set_bytes'][level] / 1024:.0f} KiB"
+        rows.append([level, size, f"{speeds['read']:.0f} GB/s", f"{speeds['copy']:.0f} GB/s"])
+    return markdown(["one thread", "working set", "read", "copy"], rows) + "\n\n" + provenance(documents)
+
+
+def ladder(documents: list[Document]) -> str:
+    """Every rung in full."""
+    (document,) = documents
+    head = ["layer", "direction", "rung", "batch", "ms", "GFLOP/s", "of the peak", "error", "lines"]
+    rows = [
+        [
+            line["layer"],
+            line["direction"],
+            line["rung"],
+            str(line["batch"]),
+            f"{line['median_ms']:.3g}" + "*" * line["disturbed"],
+            f"{line['gflops']:.3g}",
+            percent(line["share"]),
+            f"{line['error']:.1e}",
+            str(line["lines"]),
+        ]
+        for line in document["ladder"]
+    ]
+    return "\n\n".join([markdown(head, rows, 3), slow_phases(document["ladder"]), provenance(documents)])
+
+
+def short_ladder(documents: list[Document]) -> str:
+    """One line for each rung and layer, for the story of the kernels."""
+    (document,) = documents
+    lines = document["ladder"]
+    head = ["layer", "rung", "lines", *(f"{direction}, GFLOP/s" for direction in DIRECTIONS), "largest error"]
+    rows = []
+    for layer, rung in dict.fromkeys((line["layer"], line["rung"]) for line in lines):
+        mine = {line["direction"]: line for line in lines if (line["layer"], line["rung"]) == (layer, rung)}
+        speeds = [f"{mine[d]['gflops']:.3g} ({percent(mine[d]['share'])})" if d in mine else "" for d in DIRECTIONS]
+        error = max(line["error"] for line in mine.values())
+        rows.append([layer, rung, str(next(iter(mine.values()))["lines"]), *speeds, f"{error:.1e}"])
+    peak = f"In brackets: the share of this core's peak, {document['peak_gflops']:.0f} GFLOP/s."
+    return "\n\n".join([markdown(head, rows, 2), peak, provenance(documents)])
+
+
+def layers(documents: list[Document]) -> str:
+    """The article's convolutions."""
+    (document,) = documents
+    head = ["layer", "direction", "algorithm", "ms", "GFLOP/s", "of the peak", "error", "PyTorch's best / it"]
+    rows = [
+        [
+            line["layer"],
+            line["direction"],
+            line["algorithm"],
+            f"{line['median_ms']:.3f}",
+            f"{line['gflops']:.0f}",
+            percent(line["share"]),
+            f"{line['error']:.1e}",
+            times(line),
+        ]
+        for line in document["layers"]
+    ]
+    return "\n\n".join([markdown(head, rows, 3), slow_phases(document["layers"]), provenance(documents)])
+
+
+def neighbours(documents: list[Document]) -> str:
+    """Pooling, BatchNorm and the rest."""
+    (document,) = documents
+    head = ["operation", "PyTorch's best", "its µs", "ours, µs", "GB/s", "error", "PyTorch's best / ours"]
+    rows = [
+        [
+            line["operation"],
+            line["best_other"],
+            f"{1e3 * line['other_ms']:.1f}",
+            f"{1e3 * line['median_ms']:.1f}",
+            f"{line['gbs']:.1f}",
+            f"{line['error']:.1e}",
+            times(line),
+        ]
+        for line in document["neighbours"]
+    ]
+    return "\n\n".join([markdown(head, rows, 2), slow_phases(document["neighbours"]), provenance(documents)])
+
+
+def steps(documents: list[Document]) -> str:
+    """Every mode of both libraries."""
+    lines = [line for document in documents for line in document["steps"]]
+    head = ["step", "library", "median ms", "fastest ms", "error", "PyTorch's best / it"]
+    rows = [
+        [
+            step_name(line),
+            line["library"],
+            f"{line['median_ms']:.4g}",
+            f"{line['fastest_ms']:.4g}",
+            f"{line['error']:.1e}",
+            times(line),
+        ]
+        for line in lines
+    ]
+    notes = [note + "." for document in documents for note in document["notes"]]
+    return "\n\n".join([markdown(head, rows, 2), *notes, slow_phases(lines), provenance(documents)])
+
+
+def sweep(documents: list[Document]) -> str:
+    """The means, the rows behind, and all rows."""
+    (document,) = documents
+    means = document["summary"]
+    groups = {"all": means["all"], **means["directions"], **means["families"]}
+    short = markdown(["geometric mean of", "PyTorch's best / ours"], [[n, f"{v:.2f}"] for n, v in groups.items()])
+    behind = f"Under {BEHIND}: " + ("; ".join(means["behind"]) or "none") + "."
+    head = ["convolution", "batch", "direction", "GFLOP/s", "PyTorch", "error", "its error", "PyTorch's best / ours"]
+    rows = [
+        [
+            line["convolution"],
+            str(line["batch"]),
+            line["direction"],
+            f"{line['gflops']:.0f}",
+            f"{line['other_gflops']:.0f} {line['best_other'].removeprefix('PyTorch ')}",
+            f"{line['error']:.1e}",
+            f"{line['error_other']:.1e}",
+            times(line),
+        ]
+        for line in document["sweep"]
+    ]
+    slow = slow_phases(document["sweep"])
+    return "\n\n".join([short, behind, markdown(head, rows), slow, provenance(documents)])
+
+
+def scaling(documents: list[Document]) -> str:
+    """One table for each size that varies: speed in each direction, and the ratio."""
+    (document,) = documents
+    lines = document["scaling"]
+    parts = []
+    for varied in dict.fromkeys(line["varied"] for line in lines):
+        rows = []
+        for value in dict.fromkeys(line["value"] for line in lines if line["varied"] == varied):
+            mine = [line for line in lines if (line["varied"], line["value"]) == (varied, value)]
+            rows.append([str(value), *(cell for line in mine for cell in (f"{line['gflops']:.0f}", times(line)))])
+        head = [
+            varied,
+            *(cell for direction in DIRECTIONS for cell in (f"{direction}, GFLOP/s", "PyTorch's best / ours")),
+        ]
+        parts.append(markdown(head, rows))
+    return "\n\n".join([*parts, slow_phases(lines), provenance(documents)])
+
+
+def end_to_end(documents: list[Document]) -> str:
+    """Whole processes and first steps."""
+    (document,) = documents
+    rows = [
+        [
+            line["library"],
+            f"{line['seconds']:.1f}",
+            f"{line['peak_memory_mb']:.0f}",
+            f"{100 * line['test_accuracy']:.2f} %",
+        ]
+        for line in document["runs"]
+    ]
+    first = document["first_step"]
+    said = "with a line that says so" if first["cold"]["said_so"] else "without a word"
+    sentences = (
+        f"First training step of a process, from its start: {statistics.median(first['warm_seconds']):.2f} s "
+        f"(PyTorch eager {statistics.median(first['pytorch_seconds']):.2f} s). On the first run ever, all compiling "
+        f"included: {first['cold']['seconds']:.1f} s, {said}."
+    )
+    command = f"`train cnn --data {document['data']} --epochs 1 --threads 1`"
+    table = markdown([command, "s, start to exit", "peak MB", "test accuracy"], rows)
+    return "\n\n".join([table, sentences, provenance(documents)])

@@ -1,0 +1,118 @@
+"""The pieces of Winograd's convolution: patches to planes, the products of planes, products to results.
+
+All of them work on the scratch of one worker (``_winograd_plan.Tiling`` says what lies where), for a ``Part`` of a work
+item: a group of tiles small enough that their planes stay in the first-level cache.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scratchconv import simd
+from scratchconv.kernels._jit import helper
+
+
+class Part(NamedTuple):
+    """Some tiles of a work item (plain integers, so kernels take it as it is)."""
+
+    rows: int  # rows of tiles of each of the item's images
+    top: int  # result row where the item begins
+    first: int  # tile of the item where the part begins
+    count: int  # its tiles
+
+
+@helper
+def apply(t, x, at, row, column, y, o, out_row, out_column):
+    """y[grid at o] = left · x[grid at ``at``] · rightᵀ, one vector wide; steps are those of rows and columns."""
+    row, column = simd.opaque(row), simd.opaque(column)
+    patch = simd.tile_load(t.source, x, at, simd.grid_offsets(t.source, t.source_columns, row, column))
+    where = simd.grid_offsets(t.result, t.columns, simd.opaque(out_row), simd.opaque(out_column))
+    simd.tile_store(simd.transform(t, patch), y, o, where)
+
+
+@helper
+def _place_of(tiling, rows, tile):
+    """(image, tile row, tile column) of a tile of a work item with ``rows`` rows of tiles an image."""
+    image, rest = tile // (rows * tiling.columns), tile % (rows * tiling.columns)
+    return image, rest // tiling.columns, rest % tiling.columns
+
+
+@helper
+def _next_place(tiling, rows, n, i, j):
+    """The place after (n, i, j)."""
+    j += 1
+    if j == tiling.columns:
+        i, j = i + 1, 0
+        if i == rows:
+            n, i = n + 1, 0
+    return n, i, j
+
+
+@helper
+def transform_patches(t, g, tiling, part, block, at, planes, o, plane, slab, step):
+    """planes[p, tile, :] = t of the patch of each tile of ``part``, vector after vector of channels.
+
+    In a plane, tiles are ``step`` apart and vectors of channels ``slab``.
+    """
+    lanes, line = simd.lanes_of(block), g.width * g.pixel
+    n, i, j = _place_of(tiling, part.rows, part.first)
+    for _ in range(part.count):
+        source = at + (n * g.height + i * tiling.high) * line + j * tiling.wide * g.pixel
+        for c in range(0, g.pixel, lanes):
+            apply(t, block, source + c, line, g.pixel, planes, o + c // lanes * slab, t.columns * plane, plane)
+        o += step
+        n, i, j = _next_place(tiling, part.rows, n, i, j)
+
+
+@helper
+def multiply(shape, a, ai, slab, depth, b, bi, c, ci, tiles):
+    """C[t, l] = Σ_k A[t, k] B[k, l] for one plane and one panel of ``shape.width`` lanes.
+
+    A lies in slabs of one vector of channels, tile after tile, so the rows of a register tile are a constant apart.
+    """
+    lanes = simd.lanes_of(a)
+    rows, where = simd.grid_offsets(shape, 1, lanes, 0), simd.grid_offsets(shape, 1, shape.width, 0)
+    for t in range(0, tiles, shape.rows):
+        acc = simd.zeros(shape)
+        for s in range(0, depth, lanes):
+            first, weights = ai + s // lanes * slab + t * lanes, bi + s * shape.width
+            for k in range(min(lanes, depth - s)):
+                acc = simd.outer_fma(acc, a, simd.opaque(first + k), rows, b, weights + k * shape.width)
+        simd.tile_store(acc, c, ci + t * shape.width, where)
+
+
+@helper
+def _store_edge(y, at, row, column, high, wide, live, tile, tile_columns, o):
+    """Copy the ``high`` x ``wide`` pixels of a tile that lie in the image, ``live`` lanes of each."""
+    lanes = simd.lanes_of(y)
+    for i in range(high):
+        for j in range(wide):
+            value = simd.load(tile, o + (i * tile_columns + j) * lanes)
+            simd.store_partial(y, at + i * row + j * column, value, live)
+
+
+@helper
+def transform_results(t, shape, g, tiling, part, s, pi, bias, f, y, yi, ei):
+    """y[·] = bias + t of the products of each tile of ``part``, for the panel of results from ``f`` on.
+
+    In the scratch ``s`` the products begin at ``pi``; ``ei`` is room for a tile that does not fit into the image.
+    """
+    lanes, row = simd.lanes_of(y), g.result_w * g.results
+    n, i, j = _place_of(tiling, part.rows, part.first)
+    for _ in range(part.count):
+        high = min(tiling.high, g.result_h - part.top - i * tiling.high)
+        wide = min(tiling.wide, g.result_w - j * tiling.wide)
+        at = yi + (n * g.result_h + i * tiling.high) * row + j * tiling.wide * g.results + f
+        for v in range(0, min(shape.width, g.results - f), lanes):
+            plane = simd.opaque(tiling.result_plane)
+            planes = simd.grid_offsets(t.source, t.source_columns, t.source_columns * plane, plane)
+            result = simd.transform(t, simd.tile_load(t.source, s, pi + v, planes))
+            result = result + simd.spread(t.result, bias, f + v)
+            if high == t.rows and wide == t.columns and f + v + lanes <= g.results:
+                where = simd.grid_offsets(t.result, t.columns, simd.opaque(row), g.results)
+                simd.tile_store(result, y, at + v, where)
+            else:
+                simd.tile_store(result, s, ei, simd.grid_offsets(t.result, t.columns, t.columns * lanes, lanes))
+                _store_edge(y, at + v, row, g.results, high, wide, g.results - f - v, s, t.columns, ei)
+        pi += shape.width
+        n, i, j = _next_place(tiling, part.rows, n, i, j)
