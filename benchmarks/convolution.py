@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from scratchconv.ops import conv2d
+from scratchconv.ops._convolution import Geometry, choose
 from scratchconv.ops._memory import empty
 
 DIRECTIONS = ("forward", "input gradient", "weight gradient")
@@ -88,6 +89,13 @@ class Job:
         _, saved = conv2d.forward(x, w, None, **sizes)
         needs = (direction == "input gradient", direction == "weight gradient", False)
         return lambda: next(gradient for gradient in conv2d.backward(saved, dy, needs) if gradient is not None)
+
+    def chosen(self, direction: str) -> str:
+        """Name the algorithm of :meth:`automatic`."""
+        s = self.shape
+        results, side = (s.channels, s.side) if direction == "input gradient" else (s.filters, s.out)
+        module = choose(self.w.shape, Geometry(*s.geometry), results, (s.batch, side, side))
+        return str(module.__name__.rpartition(".")[2])
 
     def algorithm(self, module: Any, direction: str) -> Call:
         """One algorithm of ours, called directly, into an array that is there; packing of weights included."""
