@@ -11,7 +11,7 @@ from typing import NamedTuple
 from scratchconv import simd
 from scratchconv.kernels._jit import helper
 from scratchconv.kernels.conv2d._block import images_of, result_offset, result_rows_of
-from scratchconv.kernels.conv2d._source import GRADIENT, POOLED, SKIP, SKIP_AFFINE
+from scratchconv.kernels.conv2d._source import GRADIENT, POOLED, SKIP, SKIP_AFFINE, STORE
 
 
 class Stretch(NamedTuple):
@@ -56,6 +56,9 @@ def fetch_source(s, stretch, share):
     if s.kind & (SKIP | SKIP_AFFINE | GRADIENT):
         for i in range(begin, end, line):
             simd.prefetch(s.second, i)
+    if s.kind & STORE:
+        for i in range(begin, end, line):
+            simd.prefetch_write(s.third, i)
 
 
 @helper

@@ -72,6 +72,13 @@ def work_items(g):
 
 
 @helper
+def chunk_of(g, chunk, chunks):
+    """First work item of a chunk, and that after its last."""
+    items = work_items(g)
+    return chunk * items // chunks, (chunk + 1) * items // chunks
+
+
+@helper
 def is_last(g, item):
     """1 if the item is the last of its batch (whole images) or of its image (strips), else 0."""
     if g.strips > 1:

@@ -121,24 +121,37 @@ def _read_gradient(s, i, c, n, target, o, pitch):
 @helper
 def _read_pooled_gradient(s, image, row, first, i, c, n, target, o, pitch):
     """As _read_gradient, with g spread over its 2x2 window: the first pixel equal to the selected one gets it."""
-    live = s.channels - c
-    zero = simd.splat(s.first, 0)
+    high, wide, live = s.rows // 2, s.columns // 2, s.channels - c
     c0, c1 = simd.load(s.coefficients, c), simd.load(s.coefficients, s.pitch + c)
     c2, c3 = simd.load(s.coefficients, 2 * s.pitch + c), simd.load(s.coefficients, 3 * s.pitch + c)
-    high, wide = s.rows // 2, s.columns // 2
-    above = s.columns * s.channels
-    for q in range(n):
-        at, column = i + q * s.channels, first + q
-        y = simd.load_partial(s.second, at, live)
-        g = zero
-        if row // 2 < high and column // 2 < wide:
+    q = 0
+    while q < n:
+        column, at, to = first + q, i + q * s.channels, o + q * pitch
+        if column % 2 == 0 and q + 1 < n and column // 2 < wide and row // 2 < high:
             window = ((image * high + row // 2) * wide + column // 2) * s.channels + c
-            selected = simd.load_partial(s.third, window, live)
-            g = simd.select(y == selected, simd.load_partial(s.first, window, live), zero)
-            if column % 2 == 1:
-                g = simd.select(simd.load_partial(s.second, at - s.channels, live) == selected, zero, g)
-            if row % 2 == 1:
-                upper = at - above - column % 2 * s.channels
-                g = simd.select(simd.load_partial(s.second, upper, live) == selected, zero, g)
-                g = simd.select(simd.load_partial(s.second, upper + s.channels, live) == selected, zero, g)
-        simd.store_partial(target, o + q * pitch, simd.fma(g, c0, simd.fma(y - c1, c2, c3)), live)
+            left, right, g_left, g_right = _spread_gradient(s, window, at, row, live)
+            simd.store_partial(target, to, simd.fma(g_left, c0, simd.fma(left - c1, c2, c3)), live)
+            simd.store_partial(target, to + pitch, simd.fma(g_right, c0, simd.fma(right - c1, c2, c3)), live)
+            q += 2
+        else:  # half a window, or none
+            y, g = simd.load_partial(s.second, at, live), simd.splat(s.first, 0)
+            if column // 2 < wide and row // 2 < high:
+                window = ((image * high + row // 2) * wide + column // 2) * s.channels + c
+                _, _, g_left, g_right = _spread_gradient(s, window, at - column % 2 * s.channels, row, live)
+                g = g_right if column % 2 == 1 else g_left
+            simd.store_partial(target, to, simd.fma(g, c0, simd.fma(y - c1, c2, c3)), live)
+            q += 1
+
+
+@helper
+def _spread_gradient(s, window, at, row, live):
+    """Two pixels of a row of a window, from ``at`` on, and what of the window's gradient reaches each."""
+    zero = simd.splat(s.first, 0)
+    left, right = simd.load_partial(s.second, at, live), simd.load_partial(s.second, at + s.channels, live)
+    selected, g = simd.load_partial(s.third, window, live), simd.load_partial(s.first, window, live)
+    if row % 2 == 1:
+        above = at - s.columns * s.channels
+        g = simd.select(simd.load_partial(s.second, above, live) == selected, zero, g)
+        g = simd.select(simd.load_partial(s.second, above + s.channels, live) == selected, zero, g)
+    taken = left == selected
+    return left, right, simd.select(taken, g, zero), simd.select(taken, zero, simd.select(right == selected, g, zero))

@@ -11,8 +11,9 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, threaded_kernel
 from scratchconv.kernels.conv2d import _block
+from scratchconv.kernels.conv2d._ahead import fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._plan import Limits, choose_tile, cut, forward_direction
 from scratchconv.kernels.conv2d._source import PLAIN, plain, read_row
 
@@ -62,7 +63,7 @@ def _pad_lanes(dy, di, pixel, n, width, count, padded):
 
 
 @helper
-def _item(shape, x, origin, dy, di, g, images, rows, starts, row_at, groups, padded, total, at):
+def _item(shape, x, origin, dy, di, g, images, rows, starts, row_at, groups, padded, total, at, ahead):
     """Add one work item's gradient to ``total[at:]``, a (tap and channel, filter) matrix."""
     per_group, filters = g.channels // groups, g.results // groups
     for group in range(groups):
@@ -73,14 +74,19 @@ def _item(shape, x, origin, dy, di, g, images, rows, starts, row_at, groups, pad
                 _pad_lanes(dy, pi, pixel, filters - f, shape.width, images * rows * g.result_w, padded)
                 panel, pi, pixel = padded, 0, shape.width
             for r in range(starts.size):
+                fetch_source(ahead[0], ahead[2], r if lane == 0 else starts.size)
+                fetch_source(ahead[1], ahead[3], r if lane == 0 else starts.size)
                 first = origin + group * per_group + starts[r]
                 acc = _sum_pixels(shape, x, first, g, images, rows, panel, pi, pixel)
                 _add(shape, acc, total, at + lane, simd.row_offsets(shape, row_at, r * shape.rows), filters - f)
 
 
 @helper
-def _work(shape, x, dy, g, first, last, starts, row_at, groups, total, at):
-    """total[at:] = the gradient of the work items first..last-1."""
+def _work(chunk, chunks, shape, x, dy, g, starts, row_at, groups, total):
+    """total[chunk] = the gradient of its work items."""
+    (first, last), size = _block.chunk_of(g, chunk, chunks), total.size // chunks
+    at = chunk * size
+    fill_zero(total, at, size)
     block = np.empty(_block.block_size(g), total.dtype)
     pixels = g.images * g.rows * g.result_w
     padded = np.empty(pixels * shape.width, total.dtype)
@@ -89,7 +95,10 @@ def _work(shape, x, dy, g, first, last, starts, row_at, groups, total, at):
         image, origin = _block.place(x, g, item, block)
         gradient, di = _place_gradient(dy, g, item, dense)
         images, rows = _block.images_of(g, item), _block.rows_of(g, item)
-        _item(shape, image, origin, gradient, di, g, images, rows, starts, row_at, groups, padded, total, at)
+        next_x = source_stretch(x, g, item + 1, starts.size)
+        next_dy = result_stretch(dy.first, g, min(item + 1, last), starts.size)
+        ahead = x, dy, next_x, next_dy
+        _item(shape, image, origin, gradient, di, g, images, rows, starts, row_at, groups, padded, total, at, ahead)
 
 
 @helper
@@ -106,28 +115,36 @@ def _place_gradient(dy, g, item, dense):
     return dense, 0
 
 
-@parallel_kernel
+@threaded_kernel
 def _run(shape, x, dy, g, starts, row_at, groups, totals):
     """totals[chunk] = Σ over the chunk's work items of naive.weight_grad; see _sum_pixels
 
     x, dy Sources; totals (chunks, taps and channels and one row more, F). Owns: a worker writes totals[chunk].
     Cost: that of naive plus the padding of tiles; reads x and dy once from memory, then from cache.
     """
-    items, chunks = _block.work_items(g), totals.shape[0]
-    for chunk in prange(chunks):
-        first, last = chunk * items // chunks, (chunk + 1) * items // chunks
-        fill_zero(totals, chunk * totals.shape[1], totals.shape[1])
-        _work(shape, x, dy, g, first, last, starts, row_at, groups, totals, chunk * totals.shape[1])
+    chunks, flat = totals.shape[0], totals.reshape(-1)
+    simd.run_tasks(_work, chunks, chunks, shape, x, dy, g, starts, row_at, groups, flat)
 
 
-@parallel_kernel
+_MERGED = 4096  # elements that a task merges
+
+
+@helper
+def _merge_span(task, totals, out):
+    """Merge a span of elements, vector-wise over elements: chunk after chunk into a float64 accumulator."""
+    first = task * _MERGED
+    sums = np.zeros(min(_MERGED, out.size - first))
+    for chunk in range(totals.shape[0]):
+        for i in range(sums.size):
+            sums[i] += totals[chunk, first + i]
+    for i in range(sums.size):
+        out[first + i] = sums[i]
+
+
+@threaded_kernel
 def merge(totals, out):
-    """out[i] = Σ_chunk totals[chunk, i] in float64, chunk after chunk. Owns: a worker writes its elements of out."""
-    for i in prange(out.size):
-        total = np.float64(0)
-        for chunk in range(totals.shape[0]):
-            total += totals[chunk, i]
-        out[i] = total
+    """out[i] = Σ_chunk totals[chunk, i] in float64, chunk after chunk. Owns: a task writes its elements of out."""
+    simd.run_tasks(_merge_span, (out.size + _MERGED - 1) // _MERGED, totals, out)
 
 
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
@@ -206,8 +223,9 @@ def _sum_image(shape, single, x, at, pixels, pitch, steps, n, row):
 
 
 @helper
-def _sum_images(shape, single, x, first, last, steps, totals, chunk):
-    """totals[chunk] = Σ of the images first..last-1: an image (or row) in registers of x's dtype, these in float64."""
+def _sum_images(chunk, shape, single, x, steps, totals):
+    """totals[chunk] = Σ of the chunk's images: an image (or row) in registers of x's dtype, these in float64."""
+    first, last = (chunk * x.shape[0] // totals.shape[0], (chunk + 1) * x.shape[0] // totals.shape[0])
     pixels, filters = x.shape[1], x.shape[2]
     row = np.empty(shape.width, x.dtype)
     for f in range(filters):
@@ -219,15 +237,13 @@ def _sum_images(shape, single, x, first, last, steps, totals, chunk):
                 totals[chunk, f + lane] += row[lane]
 
 
-@parallel_kernel
+@threaded_kernel
 def _sum_columns(shape, single, x, steps, totals):
     """totals[chunk, f] = Σ x[n, q, f] over the chunk's images n and all pixels q; x (N, pixels, F), totals float64
 
-    Owns: a worker writes totals[chunk]. Cost: one addition an element; reads x once.
+    Owns: a task writes totals[chunk]. Cost: one addition an element; reads x once.
     """
-    chunks, images = totals.shape[0], x.shape[0]
-    for chunk in prange(chunks):
-        _sum_images(shape, single, x, chunk * images // chunks, (chunk + 1) * images // chunks, steps, totals, chunk)
+    simd.run_tasks(_sum_images, totals.shape[0], shape, single, x, steps, totals)
 
 
 def bias_grad(dy, db):

@@ -21,13 +21,19 @@ TILES: dict[str, dict[Pair, tuple[tuple[int, Pair], ...]]] = {
     "fast": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((MANY, (4, 4)),)},
 }
 
+# The weight gradient sums over pixels, in short sums: larger tiles are as exact there.
+WEIGHT_TILES: dict[str, dict[Pair, tuple[tuple[int, Pair], ...]]] = {
+    "exact": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((MANY, (2, 4)),)},
+    "fast": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((MANY, (4, 4)),)},
+}
+
 # (rows, vecs) of the register tiles of the products and their share of the FMA peak, by number of vector registers.
 _MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((14, 2, 1.0), (8, 2, 0.97), (16, 1, 0.9), (14, 1, 0.88))}
 
 
-def choose_results(precision, taps, channels):
+def choose_results(precision, taps, channels, table=TILES):
     """The tile of results (rows, columns) for sums over ``channels``; the last one where none is exact enough."""
-    tiles = TILES[precision][taps]
+    tiles = table[precision][taps]
     return next((tile for most, tile in tiles if channels <= most), tiles[-1][1])
 
 

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _panels
+from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._finish import finish_item, nothing
 from scratchconv.kernels.conv2d._plan import (
     Limits,
@@ -40,13 +41,19 @@ __all__ = [
 ]
 
 _JOIN = 256  # result pixels of a work item of small images: enough to share each weight panel
-CHUNKS = 64  # work items are dealt to at most so many prange iterations, each with its own scratch
+CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own scratch
 
 
 @helper
-def _convolve(shape, x, origin, piece, source, result, runs, weights, wi, bias, f, y, yi, filters):
-    """The convolution: for each tile of pixels, for each run of taps, for each (tap column, channel) of the run."""
+def _convolve(shape, x, origin, piece, source, result, runs, weights, wi, bias, f, y, yi, filters, ahead, share):
+    """The convolution: for each tile of pixels, for each run of taps, for each (tap column, channel) of the run.
+
+    ``ahead`` holds what memory to fetch meanwhile; ``share`` is this call's first share of it.
+    """
     for q in range(piece[0], piece[0] + piece[1], shape.rows):
+        fetch_source(ahead[0], ahead[1], share)
+        fetch_result(y, ahead[2], share)
+        share += 1
         pixels = simd.row_offsets(shape, source, q)
         acc = simd.spread(shape, bias, f)
         w = wi + piece[5] * shape.width
@@ -63,37 +70,38 @@ def _convolve(shape, x, origin, piece, source, result, runs, weights, wi, bias, 
 
 
 @helper
-def _work(shape, x, g, first, last, source, result, pieces, runs, weights, bias, y, finish):
-    """Compute the work items first..last-1 of source ``x``."""
+def _work(chunk, chunks, shape, x, g, source, result, pieces, runs, weights, bias, y, finish):
+    """Compute the work items of one chunk from source ``x``."""
+    first, last = _block.chunk_of(g, chunk, chunks)
     block = np.empty(_block.block_size(g), y.dtype)
     groups, panels, depth = weights.shape[0], weights.shape[1], weights.shape[2]
     per_group, filters = g.channels // groups, g.results // groups
     for item in range(first, last):
         image, origin = _block.place(x, g, item, block)
         at, variant = _block.result_offset(g, item), _block.is_last(g, item)
+        shares, share = _block.images_of(g, item) * _block.result_rows_of(g, item) * g.result_w // shape.rows + 1, 0
+        ahead = x, source_stretch(x, g, item + 1, shares), result_stretch(y, g, item, shares)
         for phase in range(pieces.shape[1]):
             for gp in range(groups * panels):
                 group, f = gp // panels, gp % panels * shape.width
                 _convolve(
                     shape, image, origin + group * per_group, pieces[variant, phase], source, result, runs,
                     weights, gp * depth * shape.width, bias, gp * shape.width,
-                    y, at + group * filters + f, filters - f,
+                    y, at + group * filters + f, filters - f, ahead, share if gp == 0 else shares,
                 )  # fmt: skip
+            share += (pieces[variant, phase, 1] + shape.rows - 1) // shape.rows
         finish_item(finish, g, item, y)
 
 
-@parallel_kernel
+@threaded_kernel
 def _run(shape, x, g, source, result, pieces, runs, weights, bias, y, finish):
     """y[n,·,·,f] = bias[f] + Σ over runs and channels of source pixel x weight panel; see naive.forward, input_grad
 
     x a Source, y flat NHWC; weights (G, P, R, width) packed; bias (G, P*width). Owns: a worker writes all results of
     its work items. Cost: that of naive plus the padding of tiles and panels; reads a source row about once from memory.
     """
-    items = _block.work_items(g)
-    chunks = min(items, CHUNKS)
-    for chunk in prange(chunks):
-        first, last = chunk * items // chunks, (chunk + 1) * items // chunks
-        _work(shape, x, g, first, last, source, result, pieces, runs, weights, bias, y, finish)
+    chunks = min(_block.work_items(g), CHUNKS)
+    simd.run_tasks(_work, chunks, chunks, shape, x, g, source, result, pieces, runs, weights, bias, y, finish)
 
 
 class Orientation(NamedTuple):

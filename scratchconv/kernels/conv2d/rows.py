@@ -14,8 +14,9 @@ import sys
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, threaded_kernel
 from scratchconv.kernels.conv2d import _block
+from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._finish import finish_item, nothing
 from scratchconv.kernels.conv2d._plan import Limits, cut, forward_direction
 from scratchconv.kernels.conv2d._source import plain
@@ -32,7 +33,7 @@ __all__ = [
     "weight_grad",
 ]
 
-CHUNKS = 64  # work items are dealt to at most so many prange iterations, each with its own scratch
+CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own scratch
 # Pixels of a tile by number of vector registers: they and the taps of a kernel row must fit.
 _PIXELS = {16: (8, 7), 32: (16, 14)}
 _MOST_TAPS = {16: 5, 32: 7}
@@ -47,10 +48,16 @@ def applies(taps, stride, dilation, groups, results):
 
 
 @helper
-def _convolve_row(shape, s, at, line, pixel, taps, channels, weights, bias, y, yi, columns, filters):
-    """One result row: stretches of ``shape.rows`` pixels; the last one overlaps the one before."""
+def _convolve_row(shape, s, at, line, pixel, taps, channels, weights, bias, y, yi, columns, filters, ahead, share):
+    """One result row: stretches of ``shape.rows`` pixels; the last one overlaps the one before.
+
+    ``ahead`` holds what memory to fetch meanwhile; ``share`` is this call's first share of it.
+    """
     where = simd.grid_offsets(shape, 1, filters, 0)
     for j in range(0, columns, shape.rows):
+        fetch_source(ahead[0], ahead[1], share)
+        fetch_result(y, ahead[2], share)
+        share += 1
         first = min(j, columns - shape.rows)
         acc = simd.spread(shape, bias, 0)
         for u in range(taps):
@@ -64,33 +71,35 @@ def _convolve_row(shape, s, at, line, pixel, taps, channels, weights, bias, y, y
 
 
 @helper
-def _work(shape, source, g, taps, first, last, weights, bias, y, finish):
-    """Compute the work items first..last-1."""
+def _work(chunk, chunks, shape, source, g, taps, weights, bias, y, finish):
+    """Compute the work items of one chunk."""
+    first, last = _block.chunk_of(g, chunk, chunks)
+    stretches = (g.result_w + shape.rows - 1) // shape.rows
     block = np.empty(_block.block_size(g), y.dtype)
     for item in range(first, last):
         _block.fill_block(source, g, item, block, 0)
-        yi, rows = _block.result_offset(g, item), _block.rows_of(g, item)
+        yi, rows, share = _block.result_offset(g, item), _block.rows_of(g, item), 0
+        shares = _block.images_of(g, item) * rows * stretches
+        ahead = source, source_stretch(source, g, item + 1, shares), result_stretch(y, g, item, shares)
         for n in range(_block.images_of(g, item)):
             for i in range(rows):
                 at = (n * g.height + i) * g.width * g.pixel
                 _convolve_row(shape, block, at, g.width * g.pixel, g.pixel, taps, g.channels,
-                              weights, bias, y, yi, g.result_w, g.results)  # fmt: skip
+                              weights, bias, y, yi, g.result_w, g.results, ahead, share)  # fmt: skip
+                share += stretches
                 yi += g.result_w * g.results
         finish_item(finish, g, item, y)
 
 
-@parallel_kernel
+@threaded_kernel
 def _run(shape, source, g, taps, weights, bias, y, finish):
     """y[n,i,j,:] = bias + Σ_{u,c} Σ_v source[n,i+u,j+v,c] w[u,v,c,:]; see naive.forward
 
     source, y flat NHWC; weights (KH, KW, C, lanes). Owns: a worker writes all results of its work items.
     Cost: that of naive; a load of the source feeds KW FMAs.
     """
-    items = _block.work_items(g)
-    chunks = min(items, CHUNKS)
-    for chunk in prange(chunks):
-        first, last = chunk * items // chunks, (chunk + 1) * items // chunks
-        _work(shape, source, g, taps, first, last, weights, bias, y, finish)
+    chunks = min(_block.work_items(g), CHUNKS)
+    simd.run_tasks(_work, chunks, chunks, shape, source, g, taps, weights, bias, y, finish)
 
 
 def _launch(source, w, bias, padding, y, make_finish):

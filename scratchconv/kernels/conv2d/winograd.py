@@ -15,7 +15,7 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._copy import aligned_empty, fill_zero
-from scratchconv.kernels._jit import helper, kernel, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, kernel, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
@@ -37,7 +37,7 @@ __all__ = [
     "weight_grad",
 ]
 
-CHUNKS = 64  # work items are dealt to at most so many prange iterations, each with its own scratch
+CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own scratch
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take while they are planes
 
 
@@ -61,7 +61,8 @@ def _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, w
     slab, panel = tiling.group * lanes, tiling.depth * shape.width
     transformed, result = start + tiling.source_at, start + tiling.result_at
     share = part.first // tiling.group * (tiling.width // shape.width) * planes
-    transform_patches(into, g, tiling, part, s, start + tiling.block_at, s, transformed, tiling.source_plane, slab, lanes)
+    block = start + tiling.block_at
+    transform_patches(into, g, tiling, part, s, block, s, transformed, tiling.source_plane, slab, lanes)
     for f in range(0, g.results, shape.width):
         for p in range(planes):
             fetch_source(source, ahead[0], share)
@@ -74,8 +75,9 @@ def _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, w
 
 
 @helper
-def _forward_items(into, back, shape, source, g, tiling, first, last, weights, bias, y, finish):
-    """Compute the work items first..last-1."""
+def _forward_items(chunk, chunks, into, back, shape, source, g, tiling, weights, bias, y, finish):
+    """Compute the work items of one chunk."""
+    first, last = _block.chunk_of(g, chunk, chunks)
     s, start = aligned_empty(y, tiling.scratch)
     fill_zero(s, start, tiling.scratch)
     for item in range(first, last):
@@ -92,18 +94,15 @@ def _forward_items(into, back, shape, source, g, tiling, first, last, weights, b
         finish_item(finish, g, item, y)
 
 
-@parallel_kernel
+@threaded_kernel
 def _run(into, back, shape, source, g, tiling, weights, bias, y, finish):
     """y[·] = bias + A'[Σ_c (B'dB) ⊙ U]A for every tile; see naive.forward
 
     source, y flat NHWC; weights U (planes, panels, C, width). Owns: a worker writes all results of its work items.
     Cost: planes / (m m' r r') of the multiplications of naive, plus the transforms; scratch stays within L2.
     """
-    items = _block.work_items(g)
-    chunks = min(items, CHUNKS)
-    for chunk in prange(chunks):
-        first, last = chunk * items // chunks, (chunk + 1) * items // chunks
-        _forward_items(into, back, shape, source, g, tiling, first, last, weights, bias, y, finish)
+    chunks = min(_block.work_items(g), CHUNKS)
+    simd.run_tasks(_forward_items, chunks, chunks, into, back, shape, source, g, tiling, weights, bias, y, finish)
 
 
 @kernel
@@ -174,8 +173,9 @@ def _weights_of(t, products, at, plane, depth, width, filters, dw, o):
 
 
 @helper
-def _weight_items(into, out, back, shape, x, dy, gx, gy, tiling, first, last, totals, at):
-    """totals[at:] = the gradient of the work items first..last-1; ``gx`` and ``gy`` are the blocks of x and of dy."""
+def _weight_items(chunk, chunks, into, out, back, shape, x, dy, gx, gy, tiling, totals):
+    """totals[chunk] = the gradient of its work items; ``gx`` and ``gy`` are the blocks of x and of dy."""
+    (first, last), at = _block.chunk_of(gx, chunk, chunks), chunk * (totals.size // chunks)
     planes, lanes = into.rows * into.columns, simd.lanes_of(totals)
     s, start = aligned_empty(totals, tiling.scratch)
     fill_zero(s, start, tiling.scratch)
@@ -202,18 +202,15 @@ def _weight_items(into, out, back, shape, x, dy, gx, gy, tiling, first, last, to
     _weights_of(back, s, sums, tiling.weight_plane, tiling.depth, tiling.width, gx.results, totals, at)
 
 
-@parallel_kernel
+@threaded_kernel
 def _run_weight_grad(into, out, back, shape, x, dy, gx, gy, tiling, totals):
     """totals[chunk] = G' [Σ_tiles (B'dB) ⊙ (A dy A')] G over the chunk's work items; see naive.weight_grad
 
     x, dy Sources; totals (chunks, r, r', C, F). Owns: a worker writes totals[chunk].
     Cost: planes / (m m' r r') of the multiplications of naive, plus the transforms; scratch stays within L2.
     """
-    items, chunks = _block.work_items(gx), totals.shape[0]
-    for chunk in prange(chunks):
-        first, last = chunk * items // chunks, (chunk + 1) * items // chunks
-        at = chunk * totals[0].size
-        _weight_items(into, out, back, shape, x, dy, gx, gy, tiling, first, last, totals.reshape(-1), at)
+    chunks, flat = totals.shape[0], totals.reshape(-1)
+    simd.run_tasks(_weight_items, chunks, chunks, into, out, back, shape, x, dy, gx, gy, tiling, flat)
 
 
 # ---------------------------------------------------------------- the contract
@@ -239,7 +236,7 @@ def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
     """As weight_grad, of two Sources."""
     taps, depth, filters, dtype = dw.shape[:2], dw.shape[2], dw.shape[3], dw.dtype
-    tile = plan.choose_results(precision, taps, 1)  # this sum is over pixels, and cut into short ones
+    tile = plan.choose_results(precision, taps, depth, plan.WEIGHT_TILES)
     maps = plan.transforms(tile, taps, dtype)
     batch = x.first.size // max(1, x.rows * x.columns * depth)
     shape = plan.choose_tile(filters, dtype, rows=depth)
