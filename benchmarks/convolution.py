@@ -92,9 +92,8 @@ class Job:
 
     def chosen(self, direction: str) -> str:
         """Name the algorithm of :meth:`automatic`."""
-        s = self.shape
-        results, side = (s.channels, s.side) if direction == "input gradient" else (s.filters, s.out)
-        module = choose(self.w.shape, Geometry(*s.geometry), results, (s.batch, side, side))
+        results = self.x if direction == "input gradient" else self.dy
+        module = choose(self.w.shape, Geometry(*self.shape.geometry), results)
         return str(module.__name__.rpartition(".")[2])
 
     def algorithm(self, module: Any, direction: str) -> Call:

@@ -99,6 +99,23 @@ def neighbours(documents: list[Document]) -> str:
     return "\n\n".join([markdown(head, rows, 2), slow_phases(document["neighbours"]), provenance(documents)])
 
 
+def overhead(documents: list[Document]) -> str:
+    """What an operation costs beside its arithmetic."""
+    (document,) = documents
+    head = ["operation on tiny tensors", "part", "PyTorch, µs", "ours, µs", "PyTorch / ours"]
+    rows = [
+        [
+            line["operation"],
+            line["part"],
+            f"{1e3 * line['other_ms']:.1f}",
+            f"{1e3 * line['median_ms']:.1f}",
+            times(line),
+        ]
+        for line in document["overhead"]
+    ]
+    return "\n\n".join([markdown(head, rows, 2), slow_phases(document["overhead"]), provenance(documents)])
+
+
 def steps(documents: list[Document]) -> str:
     """Every mode of both libraries."""
     lines = [line for document in documents for line in document["steps"]]
