@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own scratch
+FAR = 3 << 20  # bytes of results from which on they and the source are fetched ahead: smaller ones are in a cache
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take while they are planes
 
 
@@ -60,14 +61,15 @@ def _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, w
     planes, lanes = into.rows * into.columns, simd.lanes_of(y)
     slab, panel = tiling.group * lanes, tiling.depth * shape.width
     transformed, result = start + tiling.source_at, start + tiling.result_at
-    share = part.first // tiling.group * (tiling.width // shape.width) * planes
+    share, far = part.first // tiling.group * (tiling.width // shape.width) * planes, y.size * y.itemsize > FAR
     block = start + tiling.block_at
     transform_patches(into, g, tiling, part, s, block, s, transformed, tiling.source_plane, slab, lanes)
     for f in range(0, g.results, shape.width):
         for p in range(planes):
-            fetch_source(source, ahead[0], share)
-            fetch_result(y, ahead[1], share)
-            share += 1
+            if far:
+                fetch_source(source, ahead[0], share)
+                fetch_result(y, ahead[1], share)
+                share += 1
             multiply(shape, s, transformed + p * tiling.source_plane, slab, tiling.depth,
                      weights, p * tiling.weight_plane + f // shape.width * panel,
                      s, result + p * tiling.result_plane, part.count)  # fmt: skip
