@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 
 import pytest
@@ -116,6 +117,16 @@ def test_slow_rounds_are_measured_again_but_not_for_ever() -> None:
     assert rounds({"a": lambda: 1.0}, 2, probe).slow == [False, True, False]
     probe = scripted(fake_probe(1.0), slow * 4)
     assert rounds({"a": lambda: 1.0}, 2, probe).slow == [True] * 4
+
+
+def test_a_contender_that_waits_for_its_core_makes_a_slow_round() -> None:
+    def waits() -> float:
+        time.sleep(2e-3)
+        return 1.0
+
+    assert rounds({"a": waits}, 1, fake_probe(1.0)).slow == [True, True]
+    assert rounds({"a": waits}, 1, fake_probe(1.0), here=False).slow == [False]  # another process works meanwhile
+    assert timing.was_interrupted(2e-3, 1e-3) and not timing.was_interrupted(1.1e-3, 1e-3)
 
 
 def test_a_real_probe_runs_on_several_threads() -> None:
