@@ -51,10 +51,11 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Run folder (default: runs/MODEL-DATA-TIME).")] = None,
     data_root: _DataRoot = None,
     log_every: Annotated[int, typer.Option(min=1, help="Iterations from one line to the next.")] = 100,
+    eager: Annotated[bool, typer.Option("--eager", help="Do not compile the model.")] = False,
 ) -> None:
     """Train a network and leave a run folder: settings, metrics, weights, curves."""
     with _plain_errors():
-        config = TrainConfig(model, data, epochs, batch_size, lr, seed, threads, out, data_root, log_every)
+        config = TrainConfig(model, data, epochs, batch_size, lr, seed, threads, out, data_root, log_every, eager)
         fit(config, ConsoleReporter())
 
 

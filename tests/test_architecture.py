@@ -24,7 +24,7 @@ LAYERS = (
     ("ops",),
     ("autograd",),
     ("nn", "optim", "serialization"),
-    ("models", "data"),
+    ("models", "data", "compiler"),
     ("train",),
     ("cli", "__main__"),
 )

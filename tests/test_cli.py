@@ -58,7 +58,7 @@ def test_version() -> None:
 
 def test_help_lists_every_option() -> None:
     text = run("train", "--help").stdout
-    for option in "data epochs batch-size lr seed threads out data-root log-every".split():
+    for option in "data epochs batch-size lr seed threads out data-root log-every eager".split():
         assert f"--{option}" in text, option
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scratchconv.autograd import dtypes
+from scratchconv.autograd import dtypes, modes
 from scratchconv.autograd._core import TensorCore
 from scratchconv.ops._op import Array
 from scratchconv.ops.convert import CAST, CLONE, CONTIGUOUS
@@ -80,6 +80,8 @@ class Converting(TensorCore):
         """
         if self._requires_grad:
             raise RuntimeError("numpy() on a tensor that requires grad; use tensor.detach().numpy()")
+        if (tracer := modes.tracer()) is not None:
+            tracer.numbers(self)
         return self.data
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:

@@ -60,7 +60,7 @@ class enable_grad(_Mode):
 
 
 def tracer() -> Any:
-    """Return what takes down operations instead of running them on this thread (see ``scratchconv.compiler``), or None."""
+    """Return what takes down operations on this thread instead of running them (``scratchconv.compiler``), or None."""
     return _state.tracer
 
 

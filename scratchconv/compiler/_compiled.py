@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from scratchconv import backends, nn
-from scratchconv.autograd import Tensor, apply, is_grad_enabled
+from scratchconv.autograd import Tensor, apply, is_grad_enabled, modes
 from scratchconv.compiler._plan import Plan
-from scratchconv.compiler._trace import trace
+from scratchconv.compiler._signature import held, signature
+from scratchconv.compiler._trace import TraceError, trace
 
-_SIMPLE = (bool, int, float, str, tuple, type(None))
+if TYPE_CHECKING:
+    from scratchconv.compiler._explain import Row
+
 _KEEP = 16  # plans of one model
 
 
@@ -19,6 +22,7 @@ class CompiledModel:
 
     The model stays what it is: its parameters and buffers are read anew in every call, and a change of its modules,
     modes or settings leads to another plan. Models with forward hooks, and calls with an empty batch, run eagerly.
+    All that is not written here (``parameters``, ``state_dict``, ``zero_grad``, layers by name, …) is the model's own.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -26,7 +30,12 @@ class CompiledModel:
             raise TypeError(f"sc.compile takes a Module, got {type(model).__name__}")
         self.model = model
         self._plans: dict[Hashable, tuple[Plan, Any]] = {}
-        self._last: tuple[Plan, tuple[Tensor, ...]] | None = None
+        self._last: Plan | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "model":  # not set yet: a copy in the making
+            raise AttributeError(name)
+        return getattr(self.model, name)
 
     def __call__(self, *arguments: Tensor) -> Tensor:
         """Return ``model(*arguments)``.
@@ -41,68 +50,77 @@ class CompiledModel:
         for x in arguments:
             if not isinstance(x, Tensor):
                 raise TypeError(f"a compiled model takes tensors, got {type(x).__name__}")
-        if any(0 in x.shape for x in arguments) or any(
-            m._forward_hooks or m._forward_pre_hooks for m in self.model.modules()
-        ):
+        modules = list(self.model.modules())
+        if self._runs_eagerly(modules, arguments):
             result: Tensor = self.model(*arguments)
             return result
-        plan = self._plan(arguments)
-        self._last = plan, arguments
-        leaves = [value.leaf for value in plan.graph.leaves]
+        plan = self._last = self._plan(modules, arguments)
         recording = is_grad_enabled() and plan.graph.output.needs_grad
-        return apply(plan, *arguments, *leaves, recording=recording)
+        return apply(plan, *arguments, *plan.leaves, recording=recording)
 
-    def explain(self) -> None:
+    def train(self, mode: bool = True) -> Self:
+        """Switch the model to training mode (or, with False, to evaluation)."""
+        self.model.train(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Switch the model to evaluation mode."""
+        return self.train(False)
+
+    def explain(self) -> list[Row]:
         """Print the plan of the last call: a row a kernel, with shapes, algorithm, work, time and share of the peak.
+
+        The plan runs a few times on random numbers for it; the model's state stays as it is. Returns the rows.
 
         Raises
         ------
         RuntimeError
-            If nothing has been called yet.
+            If no plan has run yet.
         """
         if self._last is None:
             raise RuntimeError("explain() shows the plan of the last call; call the compiled model first")
         from scratchconv.compiler import _explain
 
-        _explain.show(*self._last)
+        rows = _explain.rows(self._last, self.model)
+        _explain.show(rows)
+        return rows
 
-    def _plan(self, arguments: tuple[Tensor, ...]) -> Plan:
+    @staticmethod
+    def _runs_eagerly(modules: list[nn.Module], arguments: tuple[Tensor, ...]) -> bool:
+        """Whether this call has no plan: an empty batch, hooks (which may look at numbers), or another trace around."""
+        if modes.tracer() is not None or any(0 in x.shape for x in arguments):
+            return True
+        return any(m._forward_hooks or m._forward_pre_hooks for m in modules)
+
+    def _plan(self, modules: list[nn.Module], arguments: tuple[Tensor, ...]) -> Plan:
         """Return the plan for this kind of call, made now if it is the first."""
-        modules = list(self.model.modules())
-        shapes = tuple((x.shape, x.dtype.char, x.requires_grad) for x in arguments)
-        modes = is_grad_enabled(), backends.conv.algorithm, backends.conv.precision
-        key = shapes, modes, tuple(map(_signature, modules))
-        found = self._plans.get(key)
-        if found is None:
-            buffers = [(buffer, buffer.data.copy()) for buffer in self.model.buffers()]
-            try:
-                graph = trace(self.model, arguments)
-            finally:
-                for buffer, before in buffers:  # tracing counts batches; only the run shall
-                    buffer.data[...] = before
+        shapes = tuple([(x.shape, x.dtype.char, x.requires_grad) for x in arguments])
+        settings = is_grad_enabled(), backends.conv.algorithm, backends.conv.precision
+        key = shapes, settings, tuple([signature(module) for module in modules])
+        found = self._plans.pop(key, None)
+        if found is None or not found[0].fits():
             while len(self._plans) >= _KEEP:
                 self._plans.pop(next(iter(self._plans)))
-            found = self._plans[key] = (
-                Plan(graph, self.model),
-                modules,
-            )  # the modules stay alive, so that ids stay theirs
+            found = Plan(self._trace(modules, arguments), self.model), held(modules)
+        self._plans[key] = found  # the one used last is the one dropped last
         return found[0]
 
-
-def _signature(module: nn.Module) -> Hashable:
-    """What decides how a module computes: its settings, its children, and which tensors it holds."""
-    state = module.__dict__
-    settings = tuple([value for value in state.values() if isinstance(value, _SIMPLE)])
-    children = tuple([id(child) for child in state["_modules"].values()])
-    tensors = tuple(
-        [
-            (id(t), t._requires_grad, t.data.shape, t.data.dtype.char)
-            for kind in ("_parameters", "_buffers")
-            for t in state[kind].values()
-            if t is not None
-        ]
-    )
-    return id(module), settings, children, tensors
+    def _trace(self, modules: list[nn.Module], arguments: tuple[Tensor, ...]) -> Any:
+        """Trace a call, and undo what it did to buffers: only the run shall do that."""
+        before = [(m, name, b, b.data.copy()) for m in modules for name, b in m._buffers.items() if b is not None]
+        try:
+            graph = trace(self.model, arguments)
+            for module, name, buffer, data in before:
+                counts = isinstance(module, nn.BatchNorm2d) and name == "num_batches_tracked"
+                if not counts and (buffer.data != data).any():
+                    raise TraceError(
+                        f"sc.compile cannot follow how {type(module).__name__}.forward changes its buffer {name!r}: "
+                        "it happens outside of recorded operations; call the model itself (eager mode)"
+                    )
+        finally:
+            for _, _, buffer, data in before:
+                buffer.data[...] = data
+        return graph
 
 
 def compile(model: nn.Module) -> CompiledModel:

@@ -1,8 +1,9 @@
 """BatchNorm between two convolutions as a scale and a shift, and its backward pass as four numbers a channel.
 
-With the statistics of z over M pixels, istd = 1 / sqrt(var + eps) and a = gamma istd, BatchNorm is z a + (beta - mean a).
-Its gradient, dz = a (g - dbeta / M - xhat dgamma / M) with xhat = (z - mean) istd, dbeta = Σ g, dgamma = istd Σ g (z - mean),
-is dz = a g + b (z - mean) + c with b = -a istd² Σ g (z - mean) / M and c = -a Σ g / M. In evaluation b = c = 0.
+With the statistics of z over M pixels, istd = 1 / sqrt(var + eps) and a = gamma istd, BatchNorm is
+z a + (beta - mean a). Its gradient, dz = a (g - dbeta / M - xhat dgamma / M) with xhat = (z - mean) istd, dbeta = Σ g,
+dgamma = istd Σ g (z - mean), is dz = a g + b (z - mean) + c with b = -a istd² Σ g (z - mean) / M and c = -a Σ g / M.
+In evaluation b = c = 0.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def affine(
     params = node.params
     running_mean, running_var, momentum = params["running_mean"], params["running_var"], params["momentum"]
     if layer is not None:
-        running_mean, running_var = layer.running_mean.data, layer.running_var.data  # type: ignore[union-attr]
+        running_mean, running_var = layer.running_mean.data, layer.running_var.data
     if moments is None:
         mean, var = running_mean.astype(np.float64), running_var.astype(np.float64)
     else:
@@ -61,7 +62,7 @@ def affine(
             momentum = layer._count_batch()
         update_running(running_mean, running_var, mean, var, count, momentum)
     inverse_std = 1 / np.sqrt(var + params["eps"])
-    gamma, beta = (None if value is None else value.leaf.data for value in node.inputs[1:3])
+    gamma, beta = (None if value is None else value.leaf.data for value in (*node.inputs[1:], None, None)[:2])
     a = inverse_std if gamma is None else gamma * inverse_std
     shift = -mean * a if beta is None else beta - mean * a
     return Affine(a.astype(dtype), shift.astype(dtype), mean, inverse_std, a, moments is not None)

@@ -24,10 +24,16 @@ class Plan:
     def __init__(self, graph: Graph, model: nn.Module) -> None:
         self.graph = graph
         self.inputs = [*graph.inputs, *graph.leaves]
+        self.leaves = [value.leaf for value in graph.leaves if value.leaf is not None]
         self.chains: dict[Value, Chain] = {}
         self.steps = _steps(graph, model, self.chains)
         self.watch: Callable[[Step, str, float], None] | None = None  # hears how long each step took
         self._free: list[Buffers] = []
+
+    def fits(self) -> bool:
+        """Whether the leaves want gradients as they did; a tensor from outside the model may have changed."""
+        wanted = [value.needs_grad for value in self.graph.leaves]
+        return [leaf._requires_grad for leaf in self.leaves] == wanted
 
     def forward(self, *arrays: Array, recording: bool) -> tuple[Array, Any]:
         """Run all steps on the arguments' and the leaves' arrays."""

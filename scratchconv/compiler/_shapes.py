@@ -25,7 +25,7 @@ def result_of(op: Op, inputs: list[Any], params: dict[str, Any]) -> Result:
     if op is RESHAPE and isinstance(first, Value):
         return RESHAPE.resolve(hollow_of(first), params["shape"]), first.dtype
     if op is conv2d:
-        geometry, size = conv2d.check(*map(hollow_of, inputs), **params)
+        _, size = conv2d.check(*map(hollow_of, inputs), **params)
         leading = first.shape[:-3]
         return (*leading, inputs[1].shape[0], *size), first.dtype
     if op is batch_norm:

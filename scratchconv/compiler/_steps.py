@@ -54,7 +54,7 @@ class PlainStep:
 
     def _norm_params(self, layer: nn.BatchNorm2d) -> dict[str, Any]:
         """A BatchNorm that nothing is fused to: its buffers as they are now, and one more batch counted."""
-        live = {"running_mean": layer.running_mean.data, "running_var": layer.running_var.data}  # type: ignore[union-attr]
+        live = {"running_mean": layer.running_mean.data, "running_var": layer.running_var.data}
         counted = {"momentum": layer._count_batch()} if layer.training else {}
         return {**self.node.params, **live, **counted}
 
@@ -249,9 +249,10 @@ class ConvStep:
             return None
         g, sums = arrived
         second = self.chain.convolutions[0] is not self
-        norm, sum_gz = gradients.run.kept[self, "norm"], sums.gz2 if second else sums.gz
+        norm = gradients.run.kept[self, "norm"]
+        sum_gz = sums.gz2 if second and sums.gz2 is not None else sums.gz
         if self.norm is not None:
-            self._send_norm(gradients, norm, sums.g, sum_gz)
+            self._send_norm(gradients, self.norm, sums.g, sum_gz * norm.inverse_std)
         elif not self.pooled:
             return Gradient(g), None
         a, b, mean, c = _norm.coefficients(norm, sums.g, sum_gz, self.pixels)
@@ -259,19 +260,18 @@ class ConvStep:
         selected = gradients.run.kept[self, "selected"] if self.pooled else None
         return Gradient(g, gradients.run.kept[self, "y"], a, b, mean, c, selected), db
 
-    def _send_norm(self, gradients: Gradients, norm: Any, sum_g: Array, sum_gz: Array) -> None:
-        gamma, beta = self.norm.inputs[1:3]  # type: ignore[union-attr]
-        if gamma is not None:
-            gradients.add(gamma, (sum_gz * norm.inverse_std).astype(gamma.dtype) if gamma.needs_grad else None)
-        if beta is not None:
-            gradients.add(beta, sum_g.astype(beta.dtype) if beta.needs_grad else None)
+    @staticmethod
+    def _send_norm(gradients: Gradients, norm: Node, dbeta: Array, dgamma: Array) -> None:
+        for value, found in zip(norm.inputs[1:3], (dgamma, dbeta), strict=False):
+            if value is not None:
+                gradients.add(value, found.astype(value.dtype) if value.needs_grad else None)
 
     def _rising(self, norm: Any) -> Array:
         """Where BatchNorm rises, so that the largest value of a window stays the largest."""
         if norm is not None:
-            return norm.scale >= 0  # type: ignore[no-any-return]
-        gamma = self.norm.inputs[1]  # type: ignore[union-attr]
-        return np.ones(self.shape[3], np.bool_) if gamma is None else gamma.leaf.data >= 0  # type: ignore[no-any-return]
+            return np.greater_equal(norm.scale, 0)
+        gamma = None if self.norm is None else (*self.norm.inputs[1:], None)[0]
+        return np.ones(self.shape[3], np.bool_) if gamma is None else np.greater_equal(gamma.leaf.data, 0)
 
     def _bias(self, dtype: Any) -> Array:
         return np.zeros(self.shape[3], dtype) if self.bias is None else np.ascontiguousarray(self.bias.leaf.data)

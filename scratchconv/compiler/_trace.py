@@ -79,6 +79,13 @@ def placeholder(value: Value) -> Placeholder:
     return marked
 
 
+def _has_placeholder(value: Any) -> bool:
+    """Whether a parameter of an operation (an index, a target) is, or contains, the array of a traced tensor."""
+    if isinstance(value, (tuple, list)):
+        return any(_has_placeholder(item) for item in value)
+    return isinstance(value, Placeholder)
+
+
 class Tracer:
     """Takes the place of autograd's recording while a model is traced."""
 
@@ -94,7 +101,9 @@ class Tracer:
         """Return the tensor that stands for an argument."""
         value = self._value(x.shape, x.dtype, x.requires_grad)
         self.inputs.append(value)
-        return self._remember(wrap(placeholder(value)))
+        stand_in = wrap(placeholder(value))
+        self._remember(stand_in)
+        return stand_in
 
     def record(self, make: Callable[..., Any], op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Any:
         """Write down an operation and return what stands for its result."""
@@ -111,8 +120,8 @@ class Tracer:
         value = x.data.value if isinstance(x.data, Placeholder) else None
         if value is None:
             raise TraceError(
-                f"sc.compile cannot follow an in-place change of a tensor (shape {x.data.shape}) from outside the call, "
-                "which every replay would have to repeat; call the model itself (eager mode)"
+                f"sc.compile cannot follow an in-place change of a tensor (shape {x.data.shape}) from outside; "
+                "every replay would have to repeat it; call the model itself (eager mode)"
             )
         views = [value.producer, *value.consumers]
         if any(node is not None and node.is_view for node in views):
@@ -125,7 +134,14 @@ class Tracer:
         x.data = placeholder(node.output)
         self._remember(x)
 
+    def numbers(self, x: TensorCore) -> None:
+        """Hear that the model wants the array of ``x``; its own constants it may have."""
+        if isinstance(x.data, Placeholder):
+            _refuse("numpy() of a traced tensor")
+
     def _node(self, op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Node:
+        if any(_has_placeholder(value) for value in params.values()):
+            _refuse(f"{', '.join(params)} taken from a traced tensor")
         values = [self._input(x) for x in inputs]
         shape, dtype = result_of(op, values, params)
         wanted = modes.is_grad_enabled() and dtype.kind == "f"
@@ -183,7 +199,9 @@ def trace(model: Callable[..., Any], arguments: Sequence[Tensor]) -> Graph:
         random.generator().bit_generator.state = state
         raise TraceError("sc.compile cannot follow random numbers drawn inside a model; call it in eager mode")
     if not isinstance(result, Tensor):
-        raise TraceError(f"a compiled model returns one tensor, this one returned {type(result).__name__}")
+        raise TraceError(
+            f"a compiled model returns one tensor, this one returned {type(result).__name__}; call it in eager mode"
+        )
     output = tracer._input(result)
     if not tracer._has_history(result):
         output = tracer._node(_Detached(), (result,), {}).output

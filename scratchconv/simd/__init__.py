@@ -43,6 +43,7 @@ from scratchconv.simd._types import TileShape
 from scratchconv.simd._vector import (
     absolute,
     fma,
+    keep_apart,
     lanes_of,
     load,
     load_partial,
@@ -67,6 +68,7 @@ __all__ = [
     "column_sums",
     "fma",
     "grid_offsets",
+    "keep_apart",
     "lane_fma",
     "lanes",
     "lanes_of",

@@ -37,6 +37,8 @@ class TrainConfig:
         Where data sets are kept; None means the library's default folder.
     log_every
         Iterations from one printed line to the next.
+    eager
+        Run operation by operation instead of compiling the model (``sc.compile``).
 
     Raises
     ------
@@ -54,6 +56,7 @@ class TrainConfig:
     out: Path | None = None
     data_root: Path | None = None
     log_every: int = 100
+    eager: bool = False
 
     def __post_init__(self) -> None:
         _one_of("model", self.model, get_args(ModelName))

@@ -18,7 +18,7 @@ class Score(NamedTuple):
     images: int
 
 
-def evaluate(model: sc.nn.Module, loader: sc.data.DataLoader) -> Score:
+def evaluate(model: sc.nn.Module | sc.compiler.CompiledModel, loader: sc.data.DataLoader) -> Score:
     """Score ``model`` on every image of ``loader``, in evaluation mode and without recording gradients.
 
     The model is left in the mode it was in.
@@ -50,4 +50,5 @@ def evaluate_run(path: Path | str, data_root: Path | None = None) -> Score:
     config = run.config()
     model = _task.model(config)
     run.load_model(model)
-    return evaluate(model, _task.test_loader(config, data_root or config.data_root))
+    loader = _task.test_loader(config, data_root or config.data_root)
+    return evaluate(model if config.eager else sc.compile(model), loader)

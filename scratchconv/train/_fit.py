@@ -45,6 +45,7 @@ def fit(config: TrainConfig, reporter: Reporter | None = None) -> Result:
     _set_threads(config.threads)
     sc.manual_seed(config.seed)
     model = _task.model(config)
+    runner = model if config.eager else sc.compile(model)
     training, testing = _task.train_loader(config), _task.test_loader(config, config.data_root)
     optimizer = sc.optim.Adam(model.parameters(), lr=config.lr)
     scheduler = sc.optim.lr_scheduler.StepLR(optimizer, step_size=DECAY_EPOCHS, gamma=DECAY)
@@ -54,10 +55,10 @@ def fit(config: TrainConfig, reporter: Reporter | None = None) -> Result:
     try:
         for epoch in range(1, config.epochs + 1):
             journal.start_epoch(epoch)
-            train_epoch(model, training, optimizer, journal.step)
+            train_epoch(runner, training, optimizer, journal.step)
             journal.end_epoch(model, scheduler.get_last_lr()[0])
             scheduler.step()
-            test = evaluate(model, testing)
+            test = evaluate(runner, testing)
             journal.end_test(test)
     except KeyboardInterrupt:
         journal.interrupted()
@@ -69,7 +70,7 @@ def fit(config: TrainConfig, reporter: Reporter | None = None) -> Result:
 
 
 def train_epoch(
-    model: sc.nn.Module,
+    model: sc.nn.Module | sc.compiler.CompiledModel,
     loader: sc.data.DataLoader,
     optimizer: sc.optim.Optimizer,
     after_step: Callable[[int, int, float], None],

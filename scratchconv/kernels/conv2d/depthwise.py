@@ -15,7 +15,7 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, inner, parallel_kernel, prange
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d._plan import (
     Limits,
@@ -33,7 +33,7 @@ _ROWS, _VECS = 6, 2  # pixels x vectors of a tile: 12 accumulators and 2 weights
 _TAPS = 9  # taps of a tile of the weight gradient: a 3x3 kernel at once
 
 
-@helper
+@inner
 def _convolve(shape, x, origin, piece, source, result, runs, w, wi, taps, bias, c, y, yi, channels):
     """For each tile of pixels, for each tap: lanes times lanes."""
     for q in range(piece[0], piece[0] + piece[1], shape.rows):
@@ -111,7 +111,7 @@ def input_grad(dy, w, stride, padding, dilation, groups, dx):
     _launch(dy, w, np.zeros(dx.shape[3], dx.dtype), dx, row, column)
 
 
-@helper
+@inner
 def _sum_pixels(shape, x, origin, g, images, rows, taps, dy, di):
     """acc[t, l] = Σ_{n,i,j} x[start of the pixel (n,i,j)'s window + taps[t] + l] * dy[n,i,j,l]."""
     acc = simd.zeros(shape)

@@ -15,7 +15,7 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._copy import aligned_empty, fill_zero
-from scratchconv.kernels._jit import helper, kernel, threaded_kernel
+from scratchconv.kernels._jit import helper, inner, kernel, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
@@ -54,7 +54,7 @@ def pays(channels, filters, pixels):
 # ---------------------------------------------------------------- forward and input gradient
 
 
-@helper
+@inner
 def _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, weights, bias, y, yi):
     """Compute some tiles of a work item whose padded source lies in the scratch ``s``; fetch what comes next."""
     planes, lanes = into.rows * into.columns, simd.lanes_of(y)
@@ -147,9 +147,10 @@ def aligned(size, dtype):
 # ---------------------------------------------------------------- weight gradient
 
 
-@helper
+@inner
 def _add_products(shape, a, ai, pitch, depth, b, bi, width, tiles, total, at):
     """total[c, l] += Σ_t A[t, c] B[t, l] for one plane: this work item's sum from zero, then added."""
+    simd.keep_apart()
     rows, where = simd.grid_offsets(shape, 1, 1, 0), simd.grid_offsets(shape, 1, width, 0)
     for c in range(0, depth, shape.rows):
         for f in range(0, width, shape.width):
@@ -160,9 +161,10 @@ def _add_products(shape, a, ai, pitch, depth, b, bi, width, tiles, total, at):
             simd.tile_store(acc + simd.tile_load(shape, total, o, where), total, o, where)
 
 
-@helper
+@inner
 def _weights_of(t, products, at, plane, depth, width, filters, dw, o):
     """dw[:, :, c, f] = t of the planes of products, for every channel and filter; dw (r, r', C, F) at ``o``."""
+    simd.keep_apart()
     lanes, row, column = simd.lanes_of(dw), t.columns * depth * filters, depth * filters
     for c in range(depth):
         for f in range(0, filters, lanes):
