@@ -215,9 +215,8 @@ def test_equal_pixels_give_equal_bits(algorithm: str) -> None:
     problem.x[...], problem.dy[...] = problem.x[0, 0, 0], problem.dy[0, 0, 0]
     for function in ("forward", "input_grad"):
         found = run(ALGORITHMS[algorithm], function, problem)
-        interior = found[
-            :, high : 16 // high * high, wide : 18 // wide * wide
-        ]  # of 17 x 19: tiles that touch no border
+        # Of 17 x 19 results those whose tiles touch no border.
+        interior = found[:, high : 16 // high * high, wide : 18 // wide * wide]
         for i, j in np.ndindex(high, wide):
             alike = interior[:, i::high, j::wide]
             np.testing.assert_array_equal(alike, np.broadcast_to(alike[0, 0, 0], alike.shape))

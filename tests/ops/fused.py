@@ -109,9 +109,11 @@ def gradient_of_y(d: Gradient) -> Array:
     if d.selected is not None:
         g = np.zeros_like(d.y)
         equal = windows(d.y) == d.selected[:, :, None, :, None]
-        ordered = np.moveaxis(equal, 2, 3).reshape(*d.selected.shape[:3], 4, -1)  # the window's pixels, row by row
+        ordered = np.moveaxis(equal, 2, 3).reshape(
+            *d.selected.shape[:3], 4, d.y.shape[3]
+        )  # the window's pixels, row by row
         first = ordered & (np.cumsum(ordered, 3) == 1)
-        pixels = np.moveaxis(first.reshape(*d.selected.shape[:3], 2, 2, -1), 3, 2)
+        pixels = np.moveaxis(first.reshape(*d.selected.shape[:3], 2, 2, d.y.shape[3]), 3, 2)
         windows(g)[...] = np.where(pixels, d.g[:, :, None, :, None], 0)
     assert d.mean is not None
     return d.a * g.astype(np.float64) + d.b * (d.y.astype(np.float64) - d.mean) + d.c

@@ -67,8 +67,8 @@ def _work(shape, x, g, first, last, source, result, pieces, runs, taps, w, bias,
 def _run(shape, x, g, source, result, pieces, runs, taps, w, bias, y):
     """y[n,·,·,c] = bias[c] + Σ_t x[n, tap t of the pixel, c] * w[t,c]; see naive.forward, input_grad
 
-    x a Source, y flat NHWC; w (panels, taps, width), bias (panels*width,) zero-padded. Owns: a worker writes all results of its
-    work items. Cost: 2 flop a tap and result; reads and writes each image about once.
+    x a Source, y flat NHWC; w (panels, taps, width), bias (panels*width,) zero-padded. Owns: a worker writes all
+    results of its work items. Cost: 2 flop a tap and result; reads and writes each image about once.
     """
     items = _block.work_items(g)
     chunks = min(items, 4 * CHUNKS)
