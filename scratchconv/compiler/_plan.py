@@ -53,7 +53,9 @@ class Plan:
         for step in reversed(self.steps):
             self._timed(step, "backward", step.backward, gradients)
         found = [gradients.of(value) for value in self.inputs]
-        return [run.own(g) if need and g is not None else None for g, need in zip(found, needs, strict=True)]
+        # Those of the leaves were made for this call; that of an argument may show a buffer.
+        found[: len(self.graph.inputs)] = [None if g is None else run.own(g) for g in found[: len(self.graph.inputs)]]
+        return [g if need else None for g, need in zip(found, needs, strict=True)]
 
     def _timed(self, step: Step, way: str, work: Callable[[Any], None], state: Any) -> None:
         if self.watch is None:

@@ -39,8 +39,16 @@ class Run:
 
     def own(self, y: Array) -> Array:
         """Return ``y``, copied if it shows a buffer of the plan."""
-        shares = any(np.may_share_memory(y, buffer) for buffer in self.buffers.values())
-        return y.copy(order="K") if shares else y
+        memory = _memory_of(y)
+        shared = any(_memory_of(buffer) is memory for buffer in self.buffers.values())
+        return y.copy(order="K") if shared else y
+
+
+def _memory_of(array: Array) -> Any:
+    """The array that holds the memory which ``array`` shows."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 class Gradients:
