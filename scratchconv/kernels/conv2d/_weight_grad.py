@@ -200,7 +200,7 @@ def _row_tables(g, shape, dilation, tile, runs):
     Rows past the end of a run are computed for nothing and belong to the row after the last one.
     """
     (count, length), (_, kw, channels, _) = runs, shape
-    if tile.rows == count * length:
+    if tile.rows == count * length and tile.taps == length:  # a whole kernel, row after row of the source
         return np.zeros(1, np.int64), np.arange(tile.rows)
     run, first = (table.ravel() for table in np.indices((count, -(-length // tile.rows))))
     first = first * tile.rows
