@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.convolution import DIRECTIONS, TOLERANCE, Shape
 from scratchconv.kernels.conv2d._source import plain
 
@@ -60,14 +62,15 @@ class Rung:
         name = FUNCTIONS[direction]
         borrowed = any(getattr(module, name) is getattr(other, name) for other in _others(self.module))
         stride, _, dilation, groups = shape.geometry
-        forward = direction != "input gradient"
+        size, results = (shape.side, shape.channels) if direction == "input gradient" else (shape.out, shape.filters)
         facts = {
             "taps": (shape.kernel, shape.kernel),
             "stride": stride,
             "dilation": dilation,
             "groups": groups,
-            "results": shape.filters if forward else shape.channels,
-            "width": shape.out if forward else shape.side,
+            "channels": shape.filters if direction == "input gradient" else shape.channels,  # that are added up
+            "results": np.broadcast_to(np.float32(0), (shape.batch, size, size, results)),
+            "precision": self.precision or "exact",
         }
         asked = [name for name in inspect.signature(applies).parameters if name in facts]
         return not borrowed and bool(applies(**{name: facts[name] for name in asked}))

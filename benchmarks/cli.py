@@ -39,15 +39,16 @@ WIDTH = 140  # a table cut off at 80 columns is of no use in a log
 
 @app.command()
 def kernels(quick: Quick = False, out: Out = None, rounds: Rounds = None) -> None:
-    """Ceilings of the machine, the article's layers, their neighbours, and the ladder; one thread."""
+    """Ceilings of the machine, the article's layers, their neighbours, overhead, and the ladder; one thread."""
     from benchmarks import kernels as layers
-    from benchmarks import neighbours, roofline
+    from benchmarks import neighbours, overhead, roofline
 
     with _measuring(1, quick, out, rounds or 9) as (effort, probe, keep):
         ceilings = roofline.measure(probe, quick)
         keep("roofline", ceilings, roofline.table)
         rows = {"layers": layers.layers(probe, effort), "neighbours": neighbours.measure(probe, effort)}
         keep("kernels", ceilings | rows, layers.layers_table, neighbours.table)
+        keep("overhead", overhead.measure_all(probe, effort), overhead.table)
         keep("ladder", ceilings | {"ladder": layers.ladder(probe, effort)}, layers.ladder_table)
 
 

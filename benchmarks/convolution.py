@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from scratchconv.ops import conv2d
+from scratchconv.ops._convolution import Geometry, choose
 from scratchconv.ops._memory import empty
 
 DIRECTIONS = ("forward", "input gradient", "weight gradient")
@@ -88,6 +89,12 @@ class Job:
         _, saved = conv2d.forward(x, w, None, **sizes)
         needs = (direction == "input gradient", direction == "weight gradient", False)
         return lambda: next(gradient for gradient in conv2d.backward(saved, dy, needs) if gradient is not None)
+
+    def chosen(self, direction: str) -> str:
+        """Name the algorithm of :meth:`automatic`."""
+        results = self.x if direction == "input gradient" else self.dy
+        module = choose(self.w.shape, Geometry(*self.shape.geometry), results)
+        return str(module.__name__.rpartition(".")[2])
 
     def algorithm(self, module: Any, direction: str) -> Call:
         """One algorithm of ours, called directly, into an array that is there; packing of weights included."""

@@ -21,7 +21,7 @@ from rich.table import Table
 
 import scratchconv as sc
 from benchmarks import machine
-from benchmarks.report import RESULTS
+from benchmarks.machine import RESULTS
 
 CALLS = 100  # calls between two readings of the clock
 # Operands are standard normal and sums have at most 8 terms: float32 results agree to a few times 1e-7.
@@ -85,7 +85,7 @@ def measure(operation: Operation, repeats: int) -> list[dict[str, Any]]:
     times = take_turns([forward, torch_forward, both, torch_both], repeats)
     lines = []
     for part, own, other in (("forward", times[0], times[1]), ("forward and backward", times[2], times[3])):
-        line = {"operation": operation.name, "part": part}
+        line: dict[str, Any] = {"operation": operation.name, "part": part}
         for library, seconds in (("scratchconv", own), ("PyTorch", other)):
             line |= {f"{library}_us": round(1e6 * statistics.median(seconds), 2)}
         lines.append(line)

@@ -32,6 +32,7 @@ PAGES: dict[Path, dict[str, Block]] = {
         "ladder": ("ladder.json", tables.ladder),
         "layers": ("kernels.json", tables.layers),
         "neighbours": ("kernels.json", tables.neighbours),
+        "overhead": ("overhead.json", tables.overhead),
         "steps": ("steps*.json", tables.steps),
         "sweep": ("sweep.json", tables.sweep),
         "scaling": ("scaling.json", tables.scaling),

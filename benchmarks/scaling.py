@@ -69,7 +69,7 @@ def measure_threads(shape: Shape, threads: int, probe: Probe, effort: Effort) ->
         for direction in DIRECTIONS:
             errors = {name: remote.first_values[direction][0] for name, remote in running.items()}
             samplers = {name: functools.partial(remote.sample, direction) for name, remote in running.items()}
-            summary = rounds(samplers, effort.rounds, probe).summary("scratchconv", tuple(LAYOUTS))
+            summary = rounds(samplers, effort.rounds, probe, here=False).summary("scratchconv", tuple(LAYOUTS))
             rows.append(row("threads", threads, direction, shape, summary, errors))
     return rows
 

@@ -71,7 +71,7 @@ def in_processes(work: Work, names: list[str], probe: Probe, effort: Effort, thr
     with remotes(jobs) as running:
         errors = {name: networks.check(work, name, remote.first_values[STEP]) for name, remote in running.items()}
         samplers = {name: functools.partial(remote.sample, STEP) for name, remote in running.items()}
-        timing = rounds(samplers, effort.rounds, probe)
+        timing = rounds(samplers, effort.rounds, probe, here=False)
     return describe(work, threads, timing, errors)
 
 

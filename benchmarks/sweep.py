@@ -45,6 +45,7 @@ def measure_shape(family: str, shape: Shape, probe: Probe, effort: Effort) -> li
                 "convolution": shape.name,
                 "batch": shape.batch,
                 "direction": direction,
+                "algorithm": job.chosen(direction),
                 **line,
                 "other_gflops": rounded(shape.flop / timing.median(best) / 1e9),
                 "error": float(f"{errors['scratchconv']:.2g}"),
@@ -84,12 +85,14 @@ def table(document: dict[str, Any]) -> Table:
         title=f"{document['convolutions']} convolutions, one thread: geometric mean {means['all']:.2f} ({each})",
         caption=f"under {BEHIND}: {behind}",
     )
-    for column in ("convolution", "direction", "GFLOP/s", "PyTorch", "its best", "PyTorch / ours, median", "min"):
-        result.add_column(column, justify="left" if column in ("convolution", "direction", "its best") else "right")
+    words = ("convolution", "direction", "algorithm", "its best")
+    for column in (*words[:3], "GFLOP/s", "PyTorch", "its best", "PyTorch / ours, median", "min"):
+        result.add_column(column, justify="left" if column in words else "right")
     for row in document["sweep"]:
         result.add_row(
             row["convolution"],
             row["direction"],
+            row["algorithm"],
             f"{row['gflops']:.0f}",
             f"{row['other_gflops']:.0f}",
             row["best_other"].removeprefix("PyTorch "),

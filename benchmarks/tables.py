@@ -40,7 +40,8 @@ def ladder(documents: list[Document]) -> str:
         ]
         for line in document["ladder"]
     ]
-    return "\n\n".join([markdown(head, rows, 3), slow_phases(document["ladder"]), provenance(documents)])
+    plot = "![Speed of each algorithm](images/ladder.png)"
+    return "\n\n".join([plot, markdown(head, rows, 3), slow_phases(document["ladder"]), provenance(documents)])
 
 
 def short_ladder(documents: list[Document]) -> str:
@@ -75,7 +76,8 @@ def layers(documents: list[Document]) -> str:
         ]
         for line in document["layers"]
     ]
-    return "\n\n".join([markdown(head, rows, 3), slow_phases(document["layers"]), provenance(documents)])
+    plot = "![The article's convolutions under the ceilings](images/roofline.png)"
+    return "\n\n".join([plot, markdown(head, rows, 3), slow_phases(document["layers"]), provenance(documents)])
 
 
 def neighbours(documents: list[Document]) -> str:
@@ -95,6 +97,23 @@ def neighbours(documents: list[Document]) -> str:
         for line in document["neighbours"]
     ]
     return "\n\n".join([markdown(head, rows, 2), slow_phases(document["neighbours"]), provenance(documents)])
+
+
+def overhead(documents: list[Document]) -> str:
+    """What an operation costs beside its arithmetic."""
+    (document,) = documents
+    head = ["operation on tiny tensors", "part", "PyTorch, µs", "ours, µs", "PyTorch / ours"]
+    rows = [
+        [
+            line["operation"],
+            line["part"],
+            f"{1e3 * line['other_ms']:.1f}",
+            f"{1e3 * line['median_ms']:.1f}",
+            times(line),
+        ]
+        for line in document["overhead"]
+    ]
+    return "\n\n".join([markdown(head, rows, 2), slow_phases(document["overhead"]), provenance(documents)])
 
 
 def steps(documents: list[Document]) -> str:
@@ -123,12 +142,14 @@ def sweep(documents: list[Document]) -> str:
     groups = {"all": means["all"], **means["directions"], **means["families"]}
     short = markdown(["geometric mean of", "PyTorch's best / ours"], [[n, f"{v:.2f}"] for n, v in groups.items()])
     behind = f"Under {BEHIND}: " + ("; ".join(means["behind"]) or "none") + "."
-    head = ["convolution", "batch", "direction", "GFLOP/s", "PyTorch", "error", "its error", "PyTorch's best / ours"]
+    words = ["convolution", "direction", "algorithm"]
+    head = [*words, "batch", "GFLOP/s", "PyTorch", "error", "its error", "PyTorch's best / ours"]
     rows = [
         [
             line["convolution"],
-            str(line["batch"]),
             line["direction"],
+            line["algorithm"],
+            str(line["batch"]),
             f"{line['gflops']:.0f}",
             f"{line['other_gflops']:.0f} {line['best_other'].removeprefix('PyTorch ')}",
             f"{line['error']:.1e}",
@@ -138,7 +159,7 @@ def sweep(documents: list[Document]) -> str:
         for line in document["sweep"]
     ]
     slow = slow_phases(document["sweep"])
-    return "\n\n".join([short, behind, markdown(head, rows), slow, provenance(documents)])
+    return "\n\n".join([short, behind, markdown(head, rows, len(words)), slow, provenance(documents)])
 
 
 def scaling(documents: list[Document]) -> str:
@@ -156,7 +177,8 @@ def scaling(documents: list[Document]) -> str:
             *(cell for direction in DIRECTIONS for cell in (f"{direction}, GFLOP/s", "PyTorch's best / ours")),
         ]
         parts.append(markdown(head, rows))
-    return "\n\n".join([*parts, slow_phases(lines), provenance(documents)])
+    plot = "![Speed against batch, image side, channels and threads](images/scaling.png)"
+    return "\n\n".join([plot, *parts, slow_phases(lines), provenance(documents)])
 
 
 def end_to_end(documents: list[Document]) -> str:

@@ -1,10 +1,10 @@
 """Times of several contenders that take turns, and whether the machine kept still meanwhile.
 
 A round times every contender once. The figure that counts is a *ratio within a round*: a slow phase of the machine
-meets all contenders of the round alike. Between two contenders a fixed loop of multiply-adds is timed as well; where
-it takes over 15 % longer than it ever did in this process, the round lies in a slow phase. Such rounds are repeated, at
-most as many again; then they are dropped, for all contenders alike, unless most rounds were slow: then all are kept.
-Either way the result says how many there were.
+meets all contenders of the round alike. Between two contenders a fixed loop of multiply-adds is timed as well. Where it
+takes over 15 % longer than it ever did in this process, or where a contender got less processor time than time went by,
+the round lies in a slow phase. Such rounds are repeated, at most as many again; then they are dropped, for all
+contenders alike, unless most rounds were slow: then all are kept. Either way the result says how many there were.
 """
 
 from __future__ import annotations
@@ -133,22 +133,32 @@ class Timing:
         return line
 
 
-def rounds(samplers: Mapping[str, Sampler], count: int, probe: Probe) -> Timing:
+def rounds(samplers: Mapping[str, Sampler], count: int, probe: Probe, *, here: bool = True) -> Timing:
     """Time all contenders in ``count`` rounds, each round starting with another one.
 
-    Rounds in slow phases are repeated, up to ``count`` more.
+    Rounds in slow phases are repeated, up to ``count`` more. Where contenders work ``here``, in this process, a round
+    in which the core was taken away from one of them is slow too.
     """
     names = list(samplers)
     timing = Timing({name: [] for name in names})
     while timing.slow.count(False) < count and len(timing.slow) < 2 * count:
         turn = len(timing.slow) % len(names)
         probes = [probe()]
+        interrupted = False
         for name in names[turn:] + names[:turn]:
+            wall, busy = time.perf_counter(), time.process_time()
             timing.seconds[name].append(samplers[name]())
+            wall, busy = time.perf_counter() - wall, time.process_time() - busy
+            interrupted |= here and was_interrupted(wall, busy)
             probes.append(probe())
-        timing.slow.append(probe.is_slow(max(probes)))
+        timing.slow.append(interrupted or probe.is_slow(max(probes)))
         timing.peak.append(probe.flop / statistics.median(probes))
     return timing
+
+
+def was_interrupted(wall: float, busy: float) -> bool:
+    """Whether a process that worked for ``busy`` seconds in ``wall`` seconds had to wait for its core."""
+    return wall > SLOW * busy and wall - busy > 1e-4
 
 
 def rounded(value: float) -> float:

@@ -105,6 +105,30 @@ def conv_geometries(draw: Callable[..., Any], *, kinds: tuple[str, ...] = KINDS)
     return ConvGeometry(draw(st.integers(0, 3)), size, channels, kernel, filters, stride, padding, dilation, groups)
 
 
+WINOGRAD_CHANNELS = (1, 3, 5, 16, 17, 33, 70)  # vectors with a tail, whole ones, two panels; 70 has smaller tiles
+
+
+@st.composite
+def winograd_geometries(draw: Callable[..., Any]) -> ConvGeometry:
+    """A convolution that Winograd's kernels compute: stride 1, any padding, sizes that no tile divides."""
+    kernel = draw(st.sampled_from([(3, 3), (3, 3), (5, 5)]))
+    padding = draw(_pairs(0, 5))
+    channels, filters = (draw(st.sampled_from(WINOGRAD_CHANNELS)) for _ in range(2))
+    return ConvGeometry(
+        draw(st.integers(0, 3)), _sizes(draw, kernel, padding, (1, 1)), channels, kernel, filters, (1, 1), padding
+    )
+
+
+@st.composite
+def row_geometries(draw: Callable[..., Any], most_channels: int) -> ConvGeometry:
+    """A convolution that the kernels with row reuse compute, forward and backward: few channels, wide images."""
+    kernel = draw(st.sampled_from([(3, 3), (1, 3), (4, 3)]))
+    padding = draw(_pairs(0, 4))
+    size = max(1, kernel[0] - 2 * padding[0]) + draw(st.integers(0, 6)), draw(st.integers(16, 36))
+    channels, filters = (draw(st.integers(1, most_channels)) for _ in range(2))
+    return ConvGeometry(draw(st.integers(0, 3)), size, channels, kernel, filters, (1, 1), padding)
+
+
 @st.composite
 def pool_geometries(draw: Callable[..., Any], *, dilation: bool = True) -> PoolGeometry:
     """Any pooling that is small; without ``dilation`` for avg_pool2d, which has none."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper
+from scratchconv.kernels._jit import helper, inner
 
 
-@helper
+@inner
 def copy(source, i, target, o, n):
     """target[o : o+n] = source[i : i+n]; the tail is one last vector that overlaps the one before."""
     lanes = simd.lanes_of(source)
@@ -20,7 +20,7 @@ def copy(source, i, target, o, n):
     simd.store(target, o + n - lanes, simd.load(source, i + n - lanes))
 
 
-@helper
+@inner
 def fill_zero(target, o, n):
     """target[o : o+n] = 0."""
     lanes = simd.lanes_of(target)

@@ -19,7 +19,7 @@ from numba.core import event
 
 from scratchconv.kernels import _cache, _threads
 
-__all__ = ["helper", "kernel", "parallel_kernel", "prange", "threaded_kernel"]
+__all__ = ["helper", "inner", "kernel", "parallel_kernel", "prange", "threaded_kernel"]
 
 # FMA contraction and signed zeros only: NaN and infinity keep their meaning, no sum is reordered, and a quotient is
 # rounded once ("arcp" would turn x / 3 in a loop into x * (1 / 3), which differs from PyTorch in the last bit).
@@ -45,8 +45,8 @@ class _Helper:
     need of their helpers.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.dispatcher = _compile(function, cache=False, no_cfunc_wrapper=True, no_cpython_wrapper=True)
+    def __init__(self, function: Callable[..., Any], **flags: Any) -> None:
+        self.dispatcher = _compile(function, cache=False, no_cfunc_wrapper=True, no_cpython_wrapper=True, **flags)
         self.py_func = function
         self._numba_type_ = types.Dispatcher(self.dispatcher)  # what Numba takes this object for
         functools.update_wrapper(self, function)
@@ -63,6 +63,15 @@ class _Helper:
 def helper(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels call."""
     return function if config.DISABLE_JIT else _Helper(function)
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile a helper that neither makes nor returns arrays, nor calls one that does.
+
+    It counts no references to its arguments' arrays. Elsewhere Numba does wherever an array is taken out of a named
+    tuple: an atomic instruction each time, which can cost more than the row of pixels that it is for.
+    """
+    return function if config.DISABLE_JIT else _Helper(function, _nrt=False)
 
 
 def kernel(function: Callable[..., Any]) -> Any:

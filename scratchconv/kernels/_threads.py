@@ -54,6 +54,7 @@ def _choose_layer() -> None:
     with _lock:
         if _layer_chosen:
             return
+        _keep_scratch_mapped()
         if "NUMBA_THREADING_LAYER" in os.environ:
             pass
         elif _load_tbb():
@@ -67,6 +68,21 @@ def _choose_layer() -> None:
                 stacklevel=4,
             )
         _layer_chosen = True  # last: other threads enter without the lock from here on
+
+
+def _keep_scratch_mapped() -> None:
+    """Let glibc serve the kernels' scratch, a few hundred KiB a task, from memory that it already has.
+
+    It would otherwise map and unmap blocks above 128 KiB in every call, and a page fault for each 4 KiB costs more
+    than the convolution of a small layer. Other C libraries have no such limit, and no ``mallopt``.
+    """
+    mmap_threshold, trim_threshold = -3, -1  # parameters of mallopt(3)
+    try:
+        libc = ctypes.CDLL(None)
+        libc.mallopt(mmap_threshold, 32 << 20)
+        libc.mallopt(trim_threshold, 128 << 20)
+    except (OSError, AttributeError, TypeError):
+        return
 
 
 def _load_tbb() -> bool:

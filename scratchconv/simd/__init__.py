@@ -5,9 +5,9 @@ start of its memory. All functions work inside compiled kernels and as plain Pyt
 
 Vector
     ``load(x, i)``, ``store(x, i, v)``, ``load_partial(x, i, n)``, ``store_partial(x, i, v, n)``, ``splat(x, number)``
-    (dtype of array x), ``lanes_of(x)``, ``prefetch(x, i)``, ``prefetch_write(x, i)``, ``opaque(i)``; ``+ - * /`` between vectors,
-    ``fma(a, b, c)``, ``square_root``, ``absolute``, ``sum_lanes(v)``, ``maximum`` and ``minimum`` (the second argument
-    wins ties and NaN); comparisons ``< <= > >= == !=`` give a mask, masks combine with ``& | ^``,
+    (dtype of array x), ``lanes_of(x)``, ``prefetch(x, i)``, ``prefetch_write(x, i)``, ``opaque(i)``; ``+ - * /``
+    between vectors, ``fma(a, b, c)``, ``square_root``, ``absolute``, ``sum_lanes(v)``, ``maximum`` and ``minimum``
+    (the second argument wins ties and NaN); comparisons ``< <= > >= == !=`` give a mask, masks combine with ``& | ^``,
     ``select(mask, a, b)`` applies one.
 Tile
     ``TileShape(rows, vecs, dtype)`` passed as an argument fixes the shape at compile time; ``zeros(shape)``,
@@ -43,6 +43,7 @@ from scratchconv.simd._types import TileShape
 from scratchconv.simd._vector import (
     absolute,
     fma,
+    keep_apart,
     lanes_of,
     load,
     load_partial,
@@ -67,6 +68,7 @@ __all__ = [
     "column_sums",
     "fma",
     "grid_offsets",
+    "keep_apart",
     "lane_fma",
     "lanes",
     "lanes_of",

@@ -82,6 +82,14 @@ def opaque(i: int) -> int:
     return i
 
 
+def keep_apart() -> None:
+    """First statement of a helper that is to stay a function of its own in machine code.
+
+    LLVM would otherwise put small helpers, and those with one caller, into their callers, where the caller's values
+    take the registers that an inner loop needs: some loops run at half speed then.
+    """
+
+
 def _array_and_integers(x: Any, *integers: Any) -> Any:
     return VectorType(x.dtype) if code.is_array(x) and code.are_integers(*integers) else None
 
@@ -146,6 +154,11 @@ def _prefetch(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.
 def _(builder: ir.IRBuilder, context: Any, sig: Any, i: ir.Value) -> ir.Value:
     kind = ir.FunctionType(code.I64, [code.I64])
     return builder.asm(kind, "", "=r,0,~{memory}", [code.as_index(builder, i)], side_effect=True)
+
+
+@code.primitive(keep_apart, lambda: types.none)
+def _(builder: ir.IRBuilder, context: Any, sig: Any) -> None:
+    builder.function.attributes.add("noinline")
 
 
 # ---------------------------------------------------------------- arithmetic

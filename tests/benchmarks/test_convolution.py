@@ -49,6 +49,13 @@ def test_a_wrong_kernel_is_refused(direction: str) -> None:
         checked("wrong", job.algorithm(wrong, direction), job.truth(direction))
 
 
+def test_names_the_algorithm_that_is_chosen() -> None:
+    job = Job(Shape("few filters", 2, 32, 64, 16, 3, padding=1))
+    assert [job.chosen(direction) for direction in DIRECTIONS] == ["winograd"] * 3
+    depthwise = Job(Shape("depthwise", 2, 8, 8, 8, 3, padding=1, groups=8))
+    assert {depthwise.chosen(direction) for direction in DIRECTIONS} == {"depthwise"}
+
+
 def test_a_wrong_shape_is_refused() -> None:
     with pytest.raises(RuntimeError, match="shape"):
         checked("wrong", lambda: np.zeros((2, 3)), np.zeros((3, 2)))

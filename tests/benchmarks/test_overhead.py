@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 import scratchconv as sc
 from benchmarks import overhead
-
-
-@pytest.fixture(autouse=True)
-def few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overhead, "CALLS", 2)
+from benchmarks.effort import Effort
+from benchmarks.timing import Probe
 
 
 @pytest.mark.parametrize("operation", overhead.OPERATIONS, ids=lambda operation: operation.name)
-def test_both_libraries_do_the_same_work(operation: overhead.Operation) -> None:
-    lines = overhead.measure(operation, repeats=1)
+def test_both_libraries_do_the_same_work(operation: overhead.Operation, probe: Probe, quick: Effort) -> None:
+    lines = overhead.measure(operation, probe, quick)
     assert [line["part"] for line in lines] == ["forward", "forward and backward"]
-    assert all(line[f"{library}_us"] > 0 for line in lines for library in ("scratchconv", "PyTorch"))
+    assert all(line["median_ms"] > 0 and line["other_ms"] > 0 for line in lines)
 
 
-def test_refuses_to_time_different_computations() -> None:
+def test_refuses_to_time_different_computations(probe: Probe, quick: Effort) -> None:
     wrong = overhead.Operation(
         "wrong",
         ((3,),),
         lambda functional, t: t[0] + (functional is sc.nn.functional),  # one more in ours
     )
     with pytest.raises(RuntimeError, match="wrong: the results differ"):
-        overhead.measure(wrong, repeats=1)
+        overhead.measure(wrong, probe, quick)
 
 
-def test_writes_its_results(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(overhead, "RESULTS", tmp_path)
-    monkeypatch.setattr(overhead, "OPERATIONS", overhead.OPERATIONS[:2])
-    overhead.main(["--repeats", "1"])
-    document = json.loads((tmp_path / "overhead.json").read_text())
+def test_every_operation_has_two_rows(probe: Probe, quick: Effort) -> None:
+    document = overhead.measure_all(probe, quick)
     assert [line["operation"] for line in document["overhead"]] == ["relu", "relu", "add", "add"]
-    assert "relu" in capsys.readouterr().out
+    assert overhead.table(document).row_count == 4

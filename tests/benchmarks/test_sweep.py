@@ -26,6 +26,7 @@ def test_a_convolution_has_a_row_for_each_direction(probe: Probe, quick: Effort)
     rows = sweep.measure_shape("odd", Shape("small", 1, 6, 5, 7, 3, padding=1), probe, quick)
     assert [row["direction"] for row in rows] == list(DIRECTIONS)
     assert all(row["error"] < 1e-5 and row["other_gflops"] > 0 for row in rows)
+    assert [row["algorithm"] for row in rows] == ["direct", "direct", "direct"]  # too narrow for the others
     document = {"sweep": rows, "summary": sweep.summary(rows), "convolutions": 1}
     assert sweep.table(document).row_count == 3
 

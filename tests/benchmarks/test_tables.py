@@ -34,6 +34,7 @@ def test_the_other_tables() -> None:
     assert rows(tables.neighbours, "kernels") == [
         "| max-pool | PyTorch NCHW | 3000.0 | 2000.0 | 50.0 | 0.0e+00 | 1.50 (1.25) |"
     ]
+    assert rows(tables.overhead, "overhead") == ["| relu | forward | 3.0 | 2000.0 | 1.50 (1.25) |"]
     assert rows(tables.steps, "steps")[1] == (
         "| cnn training step, batch 100, 1 thread | PyTorch NCHW | 2 | 1.5 | 1.0e-07 |  |"
     )

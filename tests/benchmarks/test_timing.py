@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 
 import pytest
@@ -104,7 +105,7 @@ def test_rounds_take_turns_and_begin_with_another_contender() -> None:
     def contender(name: str) -> Callable[[], float]:
         return lambda: calls.append(name) or 1.0
 
-    result = rounds({name: contender(name) for name in "abc"}, 2, fake_probe(1.0))
+    result = rounds({name: contender(name) for name in "abc"}, 2, fake_probe(1.0), here=False)
     assert calls == ["a", "b", "c", "b", "c", "a"]
     assert result.slow == [False, False]
     assert result.peak == [pytest.approx(fake_probe(1.0).flop)] * 2
@@ -113,14 +114,25 @@ def test_rounds_take_turns_and_begin_with_another_contender() -> None:
 def test_slow_rounds_are_measured_again_but_not_for_ever() -> None:
     fast, slow = [1.0, 1.0], [1.0, 2.0]  # probes before and after the one contender
     probe = scripted(fake_probe(1.0), fast + slow + fast)
-    assert rounds({"a": lambda: 1.0}, 2, probe).slow == [False, True, False]
+    assert rounds({"a": lambda: 1.0}, 2, probe, here=False).slow == [False, True, False]
     probe = scripted(fake_probe(1.0), slow * 4)
-    assert rounds({"a": lambda: 1.0}, 2, probe).slow == [True] * 4
+    assert rounds({"a": lambda: 1.0}, 2, probe, here=False).slow == [True] * 4
+
+
+def test_a_contender_that_waits_for_its_core_makes_a_slow_round() -> None:
+    def waits() -> float:
+        time.sleep(2e-3)
+        return 1.0
+
+    assert rounds({"a": waits}, 1, fake_probe(1.0)).slow == [True, True]
+    assert rounds({"a": waits}, 1, fake_probe(1.0), here=False).slow == [False]  # another process works meanwhile
+    assert timing.was_interrupted(2e-3, 1e-3) and not timing.was_interrupted(1.1e-3, 1e-3)
 
 
 def test_a_real_probe_runs_on_several_threads() -> None:
     probe = Probe(threads=2)
-    assert 0 < probe.best <= probe()
+    seconds = probe()
+    assert 0 < probe.best <= seconds
 
 
 def test_rounding_keeps_four_digits() -> None:

@@ -68,7 +68,14 @@ CONVOLUTIONS = (
     Geometry(1, (3, 3), 17, (2, 2), 17, groups=17),
     Geometry(1, (2, 2), 1, (3, 3), 2, padding=(1, 1)),
     Geometry(1, (2, 3), 512, (1, 2), 2, padding=(0, 1)),  # a pixel of 2 KiB in float32
+    Geometry(1, (3, 17), 2, (2, 3), 3, padding=(1, 1)),  # rows: a tile of pixels and an overlapping one
+    Geometry(2, (1, 14), 1, (1, 5), 8, padding=(0, 2)),
+    Geometry(2, (5, 6), 3, (3, 3), 18, padding=(1, 1)),  # winograd: tiles that do not fit, two panels or a tail
+    Geometry(1, (4, 4), 66, (3, 3), 1, padding=(2, 0)),  # more channels than the larger tiles are exact for
+    Geometry(1, (5, 3), 1, (5, 5), 2, padding=(1, 2)),
+    Geometry(0, (3, 3), 2, (3, 3), 2),
 )
+ROWS, WINOGRAD = CONVOLUTIONS[9:11], CONVOLUTIONS[11:]
 
 
 def conv2d(make: Maker) -> Iterator[Case]:
@@ -76,7 +83,8 @@ def conv2d(make: Maker) -> Iterator[Case]:
         x, y = (g.batch, *g.size, g.channels), (g.batch, *g.out(), g.filters)
         w = (*g.kernel, g.channels // g.groups, g.filters)
         how = (g.stride, g.padding, g.dilation, g.groups)
-        kind = "depthwise" if g.groups == g.channels == g.filters else ""
+        kind = "depthwise" if g.groups == g.channels == g.filters else "rows" if g in ROWS else ""
+        kind = "winograd" if g in WINOGRAD else kind
         image, weights, bias, dy = make.normal(*x), make.normal(*w), make.normal(g.filters), make.normal(*y)
         yield Case("forward", (image, weights, bias, *how), (make.poison(*y),), kind)
         yield Case("input_grad", (dy, weights, *how), (make.poison(*x),), kind)

@@ -28,13 +28,15 @@ plain = pytest.mark.skipif(not config.DISABLE_JIT, reason="plain Python only: se
 TOLERANCE = {np.float32: 2e-4, np.float64: 1e-12}
 
 # Algorithms of limited use, and the kind of case they serve.
-LIMITED = {("conv2d", "depthwise"): "depthwise"}
+LIMITED = {("conv2d", algorithm): algorithm for algorithm in ("depthwise", "rows", "winograd")}
 
 # What decides where work is cut, made so small that tiny shapes are cut as well.
 SMALL_BLOCKS: dict[tuple[str, str], dict[str, Any]] = {
     ("batch_norm", "vector"): {"BLOCK": 64, "SAMPLE": 1},
     ("conv2d", "depthwise"): {"simd.cache_bytes": lambda level: 256},
     ("conv2d", "direct"): {"simd.cache_bytes": lambda level: 256},
+    ("conv2d", "rows"): {"simd.cache_bytes": lambda level: 256},
+    ("conv2d", "winograd"): {"simd.cache_bytes": lambda level: 256},
     ("cross_entropy", "rows"): {"BLOCK": 8},
     ("elementwise", "vector"): {"SPAN": 8},
     ("matmul", "tiled"): {"SMALL": 20, "DEPTH": 2, "ROWS": 12, "PIECES": 64},

@@ -78,7 +78,9 @@ class Limit:
 _SUMS = "the order of summation differs from PyTorch's; both are blocked sums of the same terms"
 
 LIMITS: dict[str, Limit] = {
-    "conv2d": Limit(2.5, _SUMS),
+    "conv2d": Limit(
+        3.0, "what backends.conv.precision promises: Winograd's transforms add larger numbers than the result"
+    ),
     "linear": Limit(2.5, _SUMS),
     "matmul": Limit(2.0, _SUMS),
     "max_pool2d": Limit(1.5, "selects values; the gradient adds at most a few of them"),

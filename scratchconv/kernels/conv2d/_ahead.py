@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper
+from scratchconv.kernels._jit import inner
 from scratchconv.kernels.conv2d._block import images_of, result_offset, result_rows_of
 from scratchconv.kernels.conv2d._source import GRADIENT, POOLED, SKIP, SKIP_AFFINE, STORE
 
@@ -22,13 +22,13 @@ class Stretch(NamedTuple):
     step: int
 
 
-@helper
+@inner
 def _stretch(start, count, shares, line):
     lines = (count + line - 1) // line
     return Stretch(start, start + count, (lines + shares - 1) // shares * line)
 
 
-@helper
+@inner
 def source_stretch(s, g, item, shares):
     """What work item ``item`` reads of each array of source ``s``."""
     rows = g.images * g.source_h if g.strips == 1 else g.rows * g.step
@@ -37,14 +37,14 @@ def source_stretch(s, g, item, shares):
     return _stretch(first * pixels, rows * pixels, shares, 64 // s.first.itemsize)
 
 
-@helper
+@inner
 def result_stretch(y, g, item, shares):
     """What work item ``item`` writes."""
     count = images_of(g, item) * result_rows_of(g, item) * g.result_w * g.results
     return _stretch(result_offset(g, item), count, shares, 64 // y.itemsize)
 
 
-@helper
+@inner
 def fetch_source(s, stretch, share):
     """Ask for share ``share`` of ``stretch`` of the arrays of source ``s``."""
     begin = stretch.start + share * stretch.step
@@ -61,7 +61,7 @@ def fetch_source(s, stretch, share):
             simd.prefetch_write(s.third, i)
 
 
-@helper
+@inner
 def fetch_result(y, stretch, share):
     """Ask for share ``share`` of ``stretch`` of ``y``, which is going to be written."""
     begin = stretch.start + share * stretch.step

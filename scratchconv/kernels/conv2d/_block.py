@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scratchconv.kernels._copy import fill_zero
-from scratchconv.kernels._jit import helper
+from scratchconv.kernels._jit import helper, inner
 from scratchconv.kernels.conv2d._source import read_row
 
 
@@ -65,20 +65,20 @@ def count_items(g):
     return -(-g.batch // g.images) * g.strips
 
 
-@helper
+@inner
 def work_items(g):
     """Number of work items."""
     return (g.batch + g.images - 1) // g.images * g.strips
 
 
-@helper
+@inner
 def chunk_of(g, chunk, chunks):
     """First work item of a chunk, and that after its last."""
     items = work_items(g)
     return chunk * items // chunks, (chunk + 1) * items // chunks
 
 
-@helper
+@inner
 def is_last(g, item):
     """1 if the item is the last of its batch (whole images) or of its image (strips), else 0."""
     if g.strips > 1:
@@ -86,43 +86,43 @@ def is_last(g, item):
     return 1 if item == work_items(g) - 1 else 0
 
 
-@helper
+@inner
 def images_of(g, item):
     """Images of a work item."""
     return min(g.images, g.batch - item // g.strips * g.images)
 
 
-@helper
+@inner
 def rows_of(g, item):
     """Rows of a work item, in a computation of one phase."""
     return min(g.rows, g.result_h - item % g.strips * g.rows)
 
 
-@helper
+@inner
 def source_offset(g, item):
     """Flat offset of a work item in the source itself, for sources that need no padding."""
     return (item // g.strips * g.images * g.source_h + item % g.strips * g.rows * g.step) * g.source_w * g.channels
 
 
-@helper
+@inner
 def result_offset(g, item):
     """Flat offset of a work item's first result."""
     return (item // g.strips * g.images * g.result_h + item % g.strips * g.rows * g.spread) * g.result_w * g.results
 
 
-@helper
+@inner
 def block_size(g):
     """Elements of a block; a vector's slack lets tiles with few channels read whole vectors."""
     return (g.images * g.height * g.width * g.pixel if g.copied else 0) + 64
 
 
-@helper
+@inner
 def result_rows_of(g, item):
     """Rows of a work item's results, all phases together."""
     return min(g.rows * g.spread, g.result_h - item % g.strips * g.rows * g.spread)
 
 
-@helper
+@inner
 def fill_block(source, g, item, block, at):
     """Copy the work item's source rows to ``block[at:]``, zeros where they leave the image."""
     image, top = item // g.strips * g.images, item % g.strips * g.rows * g.step + g.top
@@ -144,7 +144,7 @@ def place(source, g, item, block):
     return source.first, source_offset(g, item)
 
 
-@helper
+@inner
 def _fill_row(source, image, row, g, block, o):
     """One row: zeros, the image's columns, zeros."""
     begin = min(max(0, -g.left), g.width)

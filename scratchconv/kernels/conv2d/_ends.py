@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, threaded_kernel
+from scratchconv.kernels._jit import inner, threaded_kernel
 from scratchconv.kernels.conv2d._finish import receive_pixels
 from scratchconv.kernels.conv2d._source import read_row
 
 
-@helper
+@inner
 def _read_image(image, source, out):
     line = source.columns * source.channels
     for row in range(source.rows):
@@ -21,7 +21,7 @@ def read_all(source, images, out):
     simd.run_tasks(_read_image, images, source, out)
 
 
-@helper
+@inner
 def _receive_item(item, finish, pixels, channels, g):
     receive_pixels(finish, item, g, item * pixels * channels, pixels, channels)
 

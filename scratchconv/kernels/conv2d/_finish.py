@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, kernel
+from scratchconv.kernels._jit import inner, kernel
 from scratchconv.kernels.conv2d._block import images_of, result_offset, result_rows_of
 
 NOTHING, MOMENTS, SELECT, RECEIVE, EXTRA, MASK, MASK_AFFINE, SECOND, SUMS = 0, 1, 2, 4, 8, 16, 32, 64, 128
@@ -59,7 +59,7 @@ def make_finish(kind, y, items, coefficients=(), **arrays):
     return Finish(kind, *given, rows.reshape(-1), pitch, sums)
 
 
-@helper
+@inner
 def finish_item(f, g, item, y):
     """Finish the results of a work item: whole images, or whole rows of one image."""
     if f.kind == NOTHING:
@@ -78,9 +78,10 @@ def finish_item(f, g, item, y):
         _select(f, y, at, first, images, rows, g.result_w, channels)
 
 
-@helper
+@inner
 def _moments(f, y, at, pixels, channels, live, o):
     """sums[o:] = mean and M2 of up to one vector of channels; two passes, four partial sums."""
+    simd.keep_apart()
     zero = simd.splat(y, 0)
     s0, s1, s2, s3 = zero, zero, zero, zero
     step, whole = channels, pixels // 4 * 4
@@ -107,9 +108,10 @@ def _moments(f, y, at, pixels, channels, live, o):
     simd.store(f.sums, o + 2 * f.pitch, simd.splat(y, pixels))
 
 
-@helper
+@inner
 def _select(f, y, at, first, images, rows, columns, channels):
     """selected[first + window] = the largest value of a 2x2 window, or the smallest where ``positive`` is 0."""
+    simd.keep_apart()
     high, wide, step = rows // 2, columns // 2, columns * channels
     for n in range(images):
         for i in range(high):
@@ -120,7 +122,7 @@ def _select(f, y, at, first, images, rows, columns, channels):
                     _select_window(f, y, top + c, step, channels, c, o + c)
 
 
-@helper
+@inner
 def _select_window(f, y, top, step, channels, c, o):
     """One window, up to one vector of channels."""
     live = channels - c
@@ -132,16 +134,17 @@ def _select_window(f, y, top, step, channels, c, o):
     simd.store_partial(f.selected, o, simd.select(positive, largest, smallest), live)
 
 
-@helper
+@inner
 def receive_pixels(f, item, y, at, pixels, channels):
     """RECEIVE for ``pixels`` neighbouring pixels from ``y[at]`` on."""
     for c in range(0, channels, simd.lanes_of(y)):
         _receive(f, y, at + c, pixels, channels, c, item * 3 * f.pitch + c)
 
 
-@helper
+@inner
 def _receive(f, y, at, pixels, channels, c, o):
     """G = [a > 0] (dx + extra) in place of dx, and its sums, for up to one vector of channels."""
+    simd.keep_apart()
     live = channels - c
     zero = simd.splat(y, 0)
     sum_g, sum_gz, sum_gz2 = zero, zero, zero

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, threaded_kernel
+from scratchconv.kernels._jit import inner, threaded_kernel
 
 
-@helper
+@inner
 def _pack_panel(task, w, rows, lane_step, group_step, lanes, width, panels):
     g, p = task // panels.shape[1], task % panels.shape[1]
     live = min(width, lanes - p * width)

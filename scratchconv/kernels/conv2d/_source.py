@@ -22,7 +22,7 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._copy import copy
-from scratchconv.kernels._jit import helper
+from scratchconv.kernels._jit import inner
 
 PLAIN, ACTIVATION, SKIP, SKIP_AFFINE, STORE, GRADIENT, POOLED = 0, 1, 2, 4, 8, 16, 32
 
@@ -62,7 +62,7 @@ def plain(x):
                   x[:0].reshape(-1), 0)  # fmt: skip
 
 
-@helper
+@inner
 def read_row(s, image, row, first, n, target, o, pitch):
     """target[o + q * pitch :] = the channels of pixel (image, row, first + q), for q < n."""
     i = ((image * s.rows + row) * s.columns + first) * s.channels
@@ -82,9 +82,10 @@ def read_row(s, image, row, first, n, target, o, pitch):
             _read_gradient(s, i + c, c, n, target, o + c, pitch)
 
 
-@helper
+@inner
 def _read_activation(s, i, c, n, target, o, pitch):
     """Up to one vector of channels, from channel c on, of n pixels."""
+    simd.keep_apart()
     live = s.channels - c
     zero = simd.splat(s.first, 0)
     scale, shift = simd.load(s.coefficients, c), simd.load(s.coefficients, s.pitch + c)
@@ -105,9 +106,10 @@ def _read_activation(s, i, c, n, target, o, pitch):
         simd.store_partial(target, o + q * pitch, value, live)
 
 
-@helper
+@inner
 def _read_gradient(s, i, c, n, target, o, pitch):
     """Up to one vector of channels of n pixels: first * c0 + (second - c1) * c2 + c3."""
+    simd.keep_apart()
     live = s.channels - c
     c0, c1 = simd.load(s.coefficients, c), simd.load(s.coefficients, s.pitch + c)
     c2, c3 = simd.load(s.coefficients, 2 * s.pitch + c), simd.load(s.coefficients, 3 * s.pitch + c)
@@ -118,9 +120,10 @@ def _read_gradient(s, i, c, n, target, o, pitch):
         simd.store_partial(target, o + q * pitch, value, live)
 
 
-@helper
+@inner
 def _read_pooled_gradient(s, image, row, first, i, c, n, target, o, pitch):
     """As _read_gradient, with g spread over its 2x2 window: the first pixel equal to the selected one gets it."""
+    simd.keep_apart()
     high, wide, live = s.rows // 2, s.columns // 2, s.channels - c
     c0, c1 = simd.load(s.coefficients, c), simd.load(s.coefficients, s.pitch + c)
     c2, c3 = simd.load(s.coefficients, 2 * s.pitch + c), simd.load(s.coefficients, 3 * s.pitch + c)
@@ -143,7 +146,7 @@ def _read_pooled_gradient(s, image, row, first, i, c, n, target, o, pitch):
             q += 1
 
 
-@helper
+@inner
 def _spread_gradient(s, window, at, row, live):
     """Two pixels of a row of a window, from ``at`` on, and what of the window's gradient reaches each."""
     zero = simd.splat(s.first, 0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
-from scratchconv.kernels._jit import helper, threaded_kernel
+from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d._ahead import fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._plan import Limits, choose_tile, cut, forward_direction
@@ -25,13 +25,14 @@ _MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((8, 2, 1.0), (16, 1, 0.87), (24,
 LONG = 4096  # pixels of an image that bias_grad sums in registers
 
 
-@helper
+@inner
 def _sum_pixels(shape, x, origin, g, images, rows, dy, di, pixel):
     """acc[r, l] = Σ_{n,i,j} x[origin of the pixel (n,i,j) + row r] * dy[n,i,j,l]
 
     The sum over the pixels of a work item: ``dy`` lies at ``di``, pixel after pixel, ``pixel`` elements apart. The
     tile's rows are ``shape.taps`` neighbours in memory, and so on in the next source row.
     """
+    simd.keep_apart()
     acc = simd.zeros(shape)
     offsets = simd.grid_offsets(shape, shape.taps, g.width * g.pixel, 1)
     for n in range(images):
@@ -44,7 +45,7 @@ def _sum_pixels(shape, x, origin, g, images, rows, dy, di, pixel):
     return acc
 
 
-@helper
+@inner
 def _add(shape, acc, total, at, rows, n):
     """Add the first ``n`` lanes of each row of the tile to ``total``."""
     if n >= shape.width:
@@ -53,16 +54,17 @@ def _add(shape, acc, total, at, rows, n):
         simd.tile_store_partial(acc + simd.tile_load_partial(shape, total, at, rows, n), total, at, rows, n)
 
 
-@helper
+@inner
 def _pad_lanes(dy, di, pixel, n, width, count, padded):
     """padded[q, :] = n lanes of pixel q, then zeros."""
+    simd.keep_apart()
     lanes = simd.lanes_of(dy)
     for q in range(count):
         for v in range(0, width, lanes):
             simd.store(padded, q * width + v, simd.load_partial(dy, di + q * pixel + v, n - v))
 
 
-@helper
+@inner
 def _item(shape, x, origin, dy, di, g, images, rows, starts, row_at, groups, padded, total, at, ahead):
     """Add one work item's gradient to ``total[at:]``, a (tap and channel, filter) matrix."""
     per_group, filters = g.channels // groups, g.results // groups
@@ -209,7 +211,7 @@ def _row_tables(g, shape, dilation, tile, runs):
     return starts.astype(np.int64), row_at.ravel().astype(np.int64)
 
 
-@helper
+@inner
 def _sum_image(shape, single, x, at, pixels, pitch, steps, n, row):
     """Sum ``n`` lanes of the pixels of one image into ``row``: ``rows`` pixels at a time, then the rest one by one."""
     acc = simd.zeros(shape)

@@ -21,9 +21,10 @@ TILES: dict[str, dict[Pair, tuple[tuple[int, Pair], ...]]] = {
     "fast": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((MANY, (4, 4)),)},
 }
 
-# The weight gradient sums over pixels, in short sums: larger tiles are as exact there.
+# Those of the weight gradient, each up to a number of pixels. It sums over pixels, in short sums, where PyTorch's error
+# grows with their number: larger tiles keep the promise, for 5x5 kernels from a thousand pixels on.
 WEIGHT_TILES: dict[str, dict[Pair, tuple[tuple[int, Pair], ...]]] = {
-    "exact": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((MANY, (2, 4)),)},
+    "exact": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((1023, (2, 2)), (MANY, (2, 4)))},
     "fast": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((MANY, (4, 4)),)},
 }
 
@@ -31,10 +32,13 @@ WEIGHT_TILES: dict[str, dict[Pair, tuple[tuple[int, Pair], ...]]] = {
 _MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((14, 2, 1.0), (8, 2, 0.97), (16, 1, 0.9), (14, 1, 0.88))}
 
 
-def choose_results(precision, taps, channels, table=TILES):
-    """The tile of results (rows, columns) for sums over ``channels``; the last one where none is exact enough."""
+def choose_results(precision, taps, terms, table=TILES):
+    """The tile of results (rows, columns) for sums over ``terms`` channels, or pixels with WEIGHT_TILES as ``table``.
+
+    The last one where none is exact enough.
+    """
     tiles = table[precision][taps]
-    return next((tile for most, tile in tiles if channels <= most), tiles[-1][1])
+    return next((tile for most, tile in tiles if terms <= most), tiles[-1][1])
 
 
 def is_accurate(precision, taps, channels):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper
+from scratchconv.kernels._jit import inner
 
 
 class Part(NamedTuple):
@@ -21,7 +21,7 @@ class Part(NamedTuple):
     count: int  # its tiles
 
 
-@helper
+@inner
 def apply(t, x, at, row, column, y, o, out_row, out_column):
     """y[grid at o] = left · x[grid at ``at``] · rightᵀ, one vector wide; steps are those of rows and columns."""
     row, column = simd.opaque(row), simd.opaque(column)
@@ -30,14 +30,14 @@ def apply(t, x, at, row, column, y, o, out_row, out_column):
     simd.tile_store(simd.transform(t, patch), y, o, where)
 
 
-@helper
+@inner
 def _place_of(tiling, rows, tile):
     """(image, tile row, tile column) of a tile of a work item with ``rows`` rows of tiles an image."""
     image, rest = tile // (rows * tiling.columns), tile % (rows * tiling.columns)
     return image, rest // tiling.columns, rest % tiling.columns
 
 
-@helper
+@inner
 def _next_place(tiling, rows, n, i, j):
     """The place after (n, i, j)."""
     j += 1
@@ -48,12 +48,13 @@ def _next_place(tiling, rows, n, i, j):
     return n, i, j
 
 
-@helper
+@inner
 def transform_patches(t, g, tiling, part, block, at, planes, o, plane, slab, step):
     """planes[p, tile, :] = t of the patch of each tile of ``part``, vector after vector of channels.
 
     In a plane, tiles are ``step`` apart and vectors of channels ``slab``.
     """
+    simd.keep_apart()
     lanes, line = simd.lanes_of(block), g.width * g.pixel
     n, i, j = _place_of(tiling, part.rows, part.first)
     for _ in range(part.count):
@@ -64,12 +65,13 @@ def transform_patches(t, g, tiling, part, block, at, planes, o, plane, slab, ste
         n, i, j = _next_place(tiling, part.rows, n, i, j)
 
 
-@helper
+@inner
 def multiply(shape, a, ai, slab, depth, b, bi, c, ci, tiles):
     """C[t, l] = Σ_k A[t, k] B[k, l] for one plane and one panel of ``shape.width`` lanes.
 
     A lies in slabs of one vector of channels, tile after tile, so the rows of a register tile are a constant apart.
     """
+    simd.keep_apart()
     lanes = simd.lanes_of(a)
     rows, where = simd.grid_offsets(shape, 1, lanes, 0), simd.grid_offsets(shape, 1, shape.width, 0)
     for t in range(0, tiles, shape.rows):
@@ -81,7 +83,7 @@ def multiply(shape, a, ai, slab, depth, b, bi, c, ci, tiles):
         simd.tile_store(acc, c, ci + t * shape.width, where)
 
 
-@helper
+@inner
 def _store_edge(y, at, row, column, high, wide, live, tile, tile_columns, o):
     """Copy the ``high`` x ``wide`` pixels of a tile that lie in the image, ``live`` lanes of each."""
     lanes = simd.lanes_of(y)
@@ -91,12 +93,13 @@ def _store_edge(y, at, row, column, high, wide, live, tile, tile_columns, o):
             simd.store_partial(y, at + i * row + j * column, value, live)
 
 
-@helper
+@inner
 def transform_results(t, shape, g, tiling, part, s, pi, bias, f, y, yi, ei):
     """y[·] = bias + t of the products of each tile of ``part``, for the panel of results from ``f`` on.
 
     In the scratch ``s`` the products begin at ``pi``; ``ei`` is room for a tile that does not fit into the image.
     """
+    simd.keep_apart()
     lanes, row = simd.lanes_of(y), g.result_w * g.results
     n, i, j = _place_of(tiling, part.rows, part.first)
     for _ in range(part.count):

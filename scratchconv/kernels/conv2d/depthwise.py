@@ -15,7 +15,7 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
-from scratchconv.kernels._jit import helper, parallel_kernel, prange
+from scratchconv.kernels._jit import helper, inner, parallel_kernel, prange
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d._plan import (
     Limits,
@@ -24,6 +24,7 @@ from scratchconv.kernels.conv2d._plan import (
     input_grad_direction,
     plan,
 )
+from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import CHUNKS, bias_grad, merge
 
 __all__ = ["bias_grad", "forward", "input_grad", "weight_grad"]
@@ -32,7 +33,7 @@ _ROWS, _VECS = 6, 2  # pixels x vectors of a tile: 12 accumulators and 2 weights
 _TAPS = 9  # taps of a tile of the weight gradient: a 3x3 kernel at once
 
 
-@helper
+@inner
 def _convolve(shape, x, origin, piece, source, result, runs, w, wi, taps, bias, c, y, yi, channels):
     """For each tile of pixels, for each tap: lanes times lanes."""
     for q in range(piece[0], piece[0] + piece[1], shape.rows):
@@ -50,7 +51,7 @@ def _convolve(shape, x, origin, piece, source, result, runs, w, wi, taps, bias, 
 @helper
 def _work(shape, x, g, first, last, source, result, pieces, runs, taps, w, bias, y):
     """Compute the work items first..last-1."""
-    block = np.empty(_block.block_size(g), x.dtype)
+    block = np.empty(_block.block_size(g), y.dtype)
     for item in range(first, last):
         image, origin = _block.place(x, g, item, block)
         at, variant = _block.result_offset(g, item), _block.is_last(g, item)
@@ -66,8 +67,8 @@ def _work(shape, x, g, first, last, source, result, pieces, runs, taps, w, bias,
 def _run(shape, x, g, source, result, pieces, runs, taps, w, bias, y):
     """y[n,·,·,c] = bias[c] + Σ_t x[n, tap t of the pixel, c] * w[t,c]; see naive.forward, input_grad
 
-    x, y flat NHWC; w (panels, taps, width), bias (panels*width,) zero-padded. Owns: a worker writes all results of its
-    work items. Cost: 2 flop a tap and result; reads and writes each image about once.
+    x a Source, y flat NHWC; w (panels, taps, width), bias (panels*width,) zero-padded. Owns: a worker writes all
+    results of its work items. Cost: 2 flop a tap and result; reads and writes each image about once.
     """
     items = _block.work_items(g)
     chunks = min(items, 4 * CHUNKS)
@@ -87,8 +88,8 @@ def _launch(x, w, bias, y, row, column):
     padded[:-1, :channels] = w.reshape(-1, channels)
     padded[-1, :channels] = bias
     weights = np.ascontiguousarray(padded[:-1].reshape(-1, panels, shape.width).transpose(1, 0, 2))
-    g = _block.describe(x, y, strip, row, column)
-    _run(shape, x.reshape(-1), g, *tables[1:], weights, padded[-1], y.reshape(-1))
+    g = _block.describe(x.shape, y.shape, strip, row, column)
+    _run(shape, plain(x), g, *tables[1:], weights, padded[-1], y.reshape(-1))
 
 
 def _limits(channels, width):
@@ -110,7 +111,7 @@ def input_grad(dy, w, stride, padding, dilation, groups, dx):
     _launch(dy, w, np.zeros(dx.shape[3], dx.dtype), dx, row, column)
 
 
-@helper
+@inner
 def _sum_pixels(shape, x, origin, g, images, rows, taps, dy, di):
     """acc[t, l] = Σ_{n,i,j} x[start of the pixel (n,i,j)'s window + taps[t] + l] * dy[n,i,j,l]."""
     acc = simd.zeros(shape)
@@ -127,7 +128,7 @@ def _sum_pixels(shape, x, origin, g, images, rows, taps, dy, di):
 @helper
 def _work_weight_grad(shape, x, dy, g, first, last, taps, row_at, total, at):
     """total[at:] = the gradient of the work items first..last-1, a (taps, channels up to a whole vector) matrix."""
-    block = np.empty(_block.block_size(g), x.dtype)
+    block = np.empty(_block.block_size(g), total.dtype)
     channels = (g.channels + shape.width - 1) // shape.width * shape.width
     fill_zero(total, at, taps.size * channels)
     for item in range(first, last):
@@ -144,7 +145,7 @@ def _work_weight_grad(shape, x, dy, g, first, last, taps, row_at, total, at):
 def _run_weight_grad(shape, x, dy, g, taps, row_at, totals):
     """totals[chunk, t, c] = Σ over the chunk's pixels of x at tap t times dy; see naive.weight_grad
 
-    x, dy flat NHWC, readable a vector beyond their end; totals (chunks, taps, channels up to a whole vector).
+    x a Source, dy flat NHWC, readable a vector beyond its end; totals (chunks, taps, channels up to a whole vector).
     Owns: a worker writes totals[chunk]. Cost: 2 flop a tap and pixel; dy is read once a tile of taps, from cache.
     """
     items, chunks = _block.work_items(g), totals.shape[0]
@@ -160,7 +161,7 @@ def weight_grad(x, dy, stride, padding, dilation, groups, dw):
     shape = simd.TileShape(_TAPS, 1, x.dtype)
     channels, lanes = x.shape[3], simd.lanes(x.dtype)
     strip = cut(row, column, x.shape[0], channels, x.itemsize, _limits(channels, lanes))
-    g = _block.describe(x, dy, strip, row, column)
+    g = _block.describe(x.shape, dy.shape, strip, row, column)
     u, v = np.indices(dw.shape[:2]).reshape(2, -1)
     taps = (u * dilation[0] * g.width + v * dilation[1]) * g.pixel
     taps = np.pad(taps, (0, -taps.size % shape.rows), "edge").astype(np.int64)
@@ -168,7 +169,7 @@ def weight_grad(x, dy, stride, padding, dilation, groups, dw):
     if channels % lanes:
         dy = np.concatenate([dy.reshape(-1), np.zeros(lanes, dy.dtype)])
     row_at = np.arange(taps.size) * totals.shape[2]
-    _run_weight_grad(shape, x.reshape(-1), dy.reshape(-1), g, taps, row_at, totals)
+    _run_weight_grad(shape, plain(x), dy.reshape(-1), g, taps, row_at, totals)
     merged = np.empty(totals.shape[1:], x.dtype)
     merge(totals.reshape(CHUNKS, -1), merged.reshape(-1))
     dw[...] = merged[: u.size, :channels].reshape(dw.shape)

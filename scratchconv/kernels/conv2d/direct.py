@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, threaded_kernel
+from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _panels
 from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._finish import finish_item, nothing
@@ -44,12 +44,13 @@ _JOIN = 256  # result pixels of a work item of small images: enough to share eac
 CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own scratch
 
 
-@helper
+@inner
 def _convolve(shape, x, origin, piece, source, result, runs, weights, wi, bias, f, y, yi, filters, ahead, share):
     """The convolution: for each tile of pixels, for each run of taps, for each (tap column, channel) of the run.
 
     ``ahead`` holds what memory to fetch meanwhile; ``share`` is this call's first share of it.
     """
+    simd.keep_apart()
     for q in range(piece[0], piece[0] + piece[1], shape.rows):
         fetch_source(ahead[0], ahead[1], share)
         fetch_result(y, ahead[2], share)

@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, threaded_kernel
+from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._finish import finish_item, nothing
@@ -47,12 +47,13 @@ def applies(taps, stride, dilation, groups, results):
     return plain_geometry and few and results.shape[2] >= min(_PIXELS[registers])
 
 
-@helper
+@inner
 def _convolve_row(shape, s, at, line, pixel, taps, channels, weights, bias, y, yi, columns, filters, ahead, share):
     """One result row: stretches of ``shape.rows`` pixels; the last one overlaps the one before.
 
     ``ahead`` holds what memory to fetch meanwhile; ``share`` is this call's first share of it.
     """
+    simd.keep_apart()
     where = simd.grid_offsets(shape, 1, filters, 0)
     for j in range(0, columns, shape.rows):
         fetch_source(ahead[0], ahead[1], share)

@@ -15,7 +15,7 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._copy import aligned_empty, fill_zero
-from scratchconv.kernels._jit import helper, kernel, threaded_kernel
+from scratchconv.kernels._jit import helper, inner, kernel, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own scratch
+FAR = 3 << 20  # bytes of results from which on they and the source are fetched ahead: smaller ones are in a cache
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take while they are planes
 
 
@@ -54,20 +55,21 @@ def pays(channels, filters, pixels):
 # ---------------------------------------------------------------- forward and input gradient
 
 
-@helper
+@inner
 def _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, weights, bias, y, yi):
     """Compute some tiles of a work item whose padded source lies in the scratch ``s``; fetch what comes next."""
     planes, lanes = into.rows * into.columns, simd.lanes_of(y)
     slab, panel = tiling.group * lanes, tiling.depth * shape.width
     transformed, result = start + tiling.source_at, start + tiling.result_at
-    share = part.first // tiling.group * (tiling.width // shape.width) * planes
+    share, far = part.first // tiling.group * (tiling.width // shape.width) * planes, y.size * y.itemsize > FAR
     block = start + tiling.block_at
     transform_patches(into, g, tiling, part, s, block, s, transformed, tiling.source_plane, slab, lanes)
     for f in range(0, g.results, shape.width):
         for p in range(planes):
-            fetch_source(source, ahead[0], share)
-            fetch_result(y, ahead[1], share)
-            share += 1
+            if far:
+                fetch_source(source, ahead[0], share)
+                fetch_result(y, ahead[1], share)
+                share += 1
             multiply(shape, s, transformed + p * tiling.source_plane, slab, tiling.depth,
                      weights, p * tiling.weight_plane + f // shape.width * panel,
                      s, result + p * tiling.result_plane, part.count)  # fmt: skip
@@ -147,9 +149,10 @@ def aligned(size, dtype):
 # ---------------------------------------------------------------- weight gradient
 
 
-@helper
+@inner
 def _add_products(shape, a, ai, pitch, depth, b, bi, width, tiles, total, at):
     """total[c, l] += Σ_t A[t, c] B[t, l] for one plane: this work item's sum from zero, then added."""
+    simd.keep_apart()
     rows, where = simd.grid_offsets(shape, 1, 1, 0), simd.grid_offsets(shape, 1, width, 0)
     for c in range(0, depth, shape.rows):
         for f in range(0, width, shape.width):
@@ -160,9 +163,10 @@ def _add_products(shape, a, ai, pitch, depth, b, bi, width, tiles, total, at):
             simd.tile_store(acc + simd.tile_load(shape, total, o, where), total, o, where)
 
 
-@helper
+@inner
 def _weights_of(t, products, at, plane, depth, width, filters, dw, o):
     """dw[:, :, c, f] = t of the planes of products, for every channel and filter; dw (r, r', C, F) at ``o``."""
+    simd.keep_apart()
     lanes, row, column = simd.lanes_of(dw), t.columns * depth * filters, depth * filters
     for c in range(depth):
         for f in range(0, filters, lanes):
@@ -236,9 +240,9 @@ def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
     """As weight_grad, of two Sources."""
     taps, depth, filters, dtype = dw.shape[:2], dw.shape[2], dw.shape[3], dw.dtype
-    tile = plan.choose_results(precision, taps, depth, plan.WEIGHT_TILES)
-    maps = plan.transforms(tile, taps, dtype)
     batch = x.first.size // max(1, x.rows * x.columns * depth)
+    tile = plan.choose_results(precision, taps, batch * dy.rows * dy.columns, plan.WEIGHT_TILES)
+    maps = plan.transforms(tile, taps, dtype)
     shape = plan.choose_tile(filters, dtype, rows=depth)
     x_shape, dy_shape = (batch, x.rows, x.columns, depth), (batch, dy.rows, dy.columns, filters)
     gx, gy, tiling = plan.weight_grad(x_shape, dy_shape, padding, tile, taps, shape)

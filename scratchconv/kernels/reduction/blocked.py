@@ -69,38 +69,30 @@ def _moments(x, center, squared):
 @threaded_kernel
 def _sum_chunks(x, center, squared, tasks, partial):
     """Owns: task (c, o, j) sums chunk c of the rows and block j of the columns of x[o] into that part of partial."""
-    if x.size <= CHUNK:
-        simd.run_tasks(_chunks, 1, tasks, x, center, squared, partial)
-    else:
-        simd.run_tasks(_chunks, tasks, 1, x, center, squared, partial)
+    step = tasks if x.size <= CHUNK else 1  # threads cost more than they save on few numbers
+    simd.run_tasks(_chunks, (tasks + step - 1) // max(step, 1), step, x, center, squared, partial)
 
 
 @helper
-def _chunks(i, tasks, x, center, squared, partial):
-    """``tasks`` tasks of _sum_chunks in one."""
-    for task in range(i * tasks, (i + 1) * tasks):
-        _chunk(x, center, squared, task, partial)
-
-
-@helper
-def _chunk(x, center, squared, task, partial):
-    """One task of _sum_chunks."""
+def _chunks(first, step, x, center, squared, partial):
+    """The tasks first * step to (first + 1) * step of _sum_chunks."""
     rows, inner = x.shape[1], x.shape[2]
     chunks, outer = partial.shape[0], partial.shape[1]
-    c, o, column = task % chunks, task // chunks % outer, task // chunks // outer * COLUMNS
-    low, high = c * rows // chunks, (c + 1) * rows // chunks
-    if inner == 1:
-        partial[c, o, 0] = _contiguous_sum(x, o * rows + low, high - low, center[o, 0], squared)
-        return
     run = np.empty(COLUMNS, x.dtype)
-    width = min(COLUMNS, inner - column)
-    for i in range(width):
-        partial[c, o, column + i] = 0.0
-    for r in range(low, high, RUN):
-        at = (o * rows + r) * inner + column
-        _column_run(x, at, min(RUN, high - r), width, center, o * inner + column, squared, run)
+    for task in range(first * step, (first + 1) * step):
+        c, o, column = task % chunks, task // chunks % outer, task // chunks // outer * COLUMNS
+        low, high = c * rows // chunks, (c + 1) * rows // chunks
+        if inner == 1:
+            partial[c, o, 0] = _contiguous_sum(x, o * rows + low, high - low, center[o, 0], squared)
+            continue
+        width = min(COLUMNS, inner - column)
         for i in range(width):
-            partial[c, o, column + i] += np.float64(run[i])
+            partial[c, o, column + i] = 0.0
+        for r in range(low, high, RUN):
+            at = (o * rows + r) * inner + column
+            _column_run(x, at, min(RUN, high - r), width, center, o * inner + column, squared, run)
+            for i in range(width):
+                partial[c, o, column + i] += np.float64(run[i])
 
 
 @helper

@@ -1,0 +1,63 @@
+"""What is fetched ahead: the elements that a work item reads and writes, in shares of whole cache lines."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scratchconv.kernels._jit import kernel
+from scratchconv.kernels.conv2d import _ahead, _block, _plan, _source
+from tests.strategies import ConvGeometry
+
+G = ConvGeometry(5, (9, 8), 3, (3, 3), 7, padding=(1, 1))
+
+
+@kernel
+def stretches(source, y, g, item, shares):
+    return _ahead.source_stretch(source, g, item, shares), _ahead.result_stretch(y, g, item, shares)
+
+
+@kernel
+def fetch(source, y, reads, writes, shares):
+    for share in range(shares):
+        _ahead.fetch_source(source, reads, share)
+        _ahead.fetch_result(y, writes, share)
+
+
+def items_of(g: ConvGeometry, pixels: int) -> _block.Block:
+    dims = zip(g.size, g.out, g.kernel, g.stride, g.padding, g.dilation, strict=True)
+    row, column = (_plan.forward_direction(*dim) for dim in dims)
+    strip = _plan.cut(row, column, g.batch, g.channels, 4, _plan.Limits(1 << 20, pixels, pixels))
+    return _block.describe((g.batch, *g.size, g.channels), (g.batch, *g.out, g.filters), strip, row, column)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("pixels", [20, 150])  # strips; images joined by twos, the last alone
+def test_stretches_are_what_work_items_touch(pixels: int, dtype: type) -> None:
+    x, y = np.zeros((5, 9, 8, 3), dtype), np.zeros((5, 9, 8, 7), dtype)
+    g, line = items_of(G, pixels), 64 // np.dtype(dtype).itemsize
+    written = []
+    for item in range(_block.count_items(g)):
+        reads, writes = stretches(_source.plain(x), y.reshape(-1), g, item, 6)
+        for stretch in (reads, writes):
+            assert stretch.step % line == 0
+            assert stretch.start + 6 * stretch.step >= stretch.stop  # all shares together reach the end
+        written += range(writes.start, writes.stop)
+        images = item // g.strips * g.images
+        first = images * 9 * 8 * 3 + item % g.strips * g.rows * 8 * 3
+        assert reads.start == first
+        assert reads.stop - reads.start == (g.rows if g.strips > 1 else g.images * 9) * 8 * 3
+    assert written == list(range(y.size))
+
+
+@pytest.mark.parametrize("kind", [_source.PLAIN, _source.ACTIVATION | _source.SKIP | _source.STORE, _source.GRADIENT])
+def test_fetching_changes_nothing_even_beyond_the_end(kind: int) -> None:
+    x, out = np.ones((5, 9, 8, 3), np.float32), np.full((5, 9, 8, 3), 2, np.float32)
+    source = _source.make_source(kind, x, x, out, np.ones((4, 3)))
+    g, y = items_of(G, 20), np.full(5 * 9 * 8 * 7, 3, np.float32)
+    last = _block.count_items(g) - 1
+    reads, writes = stretches(source, y, g, last, 1)
+    fetch(source, y, reads._replace(stop=reads.stop + 9999), writes._replace(stop=writes.stop + 9999), 3)
+    assert np.all(x == 1)
+    assert np.all(out == 2)
+    assert np.all(y == 3)

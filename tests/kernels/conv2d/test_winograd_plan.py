@@ -1,0 +1,130 @@
+"""How Winograd's kernels cut a convolution: tiles, work items, groups, and the layout of the scratch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchconv import simd
+from scratchconv.kernels.conv2d import _block
+from scratchconv.kernels.conv2d import _winograd_plan as plan
+from tests.strategies import ConvGeometry, winograd_geometries
+
+SHAPES = {np.float32: simd.TileShape(14, 2, np.float32), np.float64: simd.TileShape(16, 1, np.float64)}
+LINE = 16  # float32 elements of a cache line: planes, channels and panels are rounded up to it
+
+
+def shapes(g: ConvGeometry) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return (g.batch, *g.size, g.channels), (g.batch, *g.out, g.filters)
+
+
+def test_the_tile_depends_on_precision_and_on_how_many_channels_are_added_up() -> None:
+    assert plan.choose_results("exact", (3, 3), 64) == (2, 4)
+    assert plan.choose_results("exact", (3, 3), 65) == (2, 2)
+    assert plan.choose_results("exact", (5, 5), 32) == (2, 2)
+    assert plan.choose_results("exact", (5, 5), 512) == (2, 2)  # there is no smaller one
+    assert plan.choose_results("fast", (3, 3), 512) == (4, 4)
+    assert plan.is_accurate("exact", (3, 3), 512)
+    assert plan.is_accurate("exact", (5, 5), 32)
+    assert not plan.is_accurate("exact", (5, 5), 33)
+    assert plan.is_accurate("fast", (5, 5), 512)
+    assert not plan.is_accurate("exact", (3, 5), 1)
+    assert plan.choose_results("exact", (3, 3), 512, plan.WEIGHT_TILES) == (4, 4)
+    assert plan.choose_results("exact", (5, 5), 1023, plan.WEIGHT_TILES) == (2, 2)
+    assert plan.choose_results("exact", (5, 5), 1024, plan.WEIGHT_TILES) == (2, 4)
+
+
+def test_every_tile_has_an_even_number_of_rows() -> None:
+    """So no window of a 2x2 pooling lies in two work items."""
+    for tiles in (*plan.TILES.values(), *plan.WEIGHT_TILES.values()):
+        assert {tile[0] % 2 for sizes in tiles.values() for _, tile in sizes} == {0}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_transforms_belong_together(dtype: type) -> None:
+    t = plan.transforms((2, 4), (3, 5), np.dtype(dtype))
+    n, m = (2 + 3 - 1, 4 + 5 - 1), (2, 4)
+    sizes = [(s.rows, s.columns, s.source_rows, s.source_columns) for s in t]
+    assert sizes == [(*n, *n), (*n, 3, 5), (*m, *n), (*n, *m), (3, 5, *n)]
+    assert plan.planes((2, 4), (3, 5)) == n[0] * n[1]
+    assert t.gradient.left == plan.transposed(t.result.left)
+    assert t.weight.right == plan.transposed(t.kernel.right)
+    assert plan.transforms((2, 4), (3, 5), np.dtype(dtype)) is t
+
+
+@pytest.mark.parametrize("registers", [16, 32])
+@pytest.mark.parametrize("rows", [None, 3, 70])
+def test_register_tiles_fit(registers: int, rows: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simd, "vector_registers", lambda: registers)
+    for width in range(1, 99, 7):
+        shape = plan.choose_tile(width, np.dtype(np.float32), rows)
+        assert (
+            shape.rows * shape.vecs + shape.vecs <= registers
+        )  # accumulators and weights; broadcasts come from memory
+        assert plan.round_up(width, shape.width) < width + 2 * shape.lanes
+
+
+@given(st.integers(1, 3000), st.sampled_from([1, 14, 16]), st.integers(64, 9000), st.integers(64, 90_000))
+def test_groups_stay_within_the_budget_and_waste_little(tiles: int, rows: int, tile_bytes: int, budget: int) -> None:
+    group = plan.group_of(tiles, rows, tile_bytes, budget)
+    assert group % rows == 0
+    assert group == rows or (group - rows + 1) * tile_bytes <= budget or group - rows + 1 <= rows
+    assert plan._padded(tiles, group, rows) == plan.round_up(tiles, rows)  # whole register tiles but for the last
+
+
+@given(st.integers(0, 40), st.integers(1, 60), st.integers(1, 60), st.integers(1, 1 << 22), st.sampled_from([1, 14]))
+def test_work_items_stay_within_the_cache(batch: int, down: int, across: int, row_bytes: int, rows: int) -> None:
+    images, strip = plan.cut(batch, down, across, row_bytes, rows)
+    assert 1 <= images <= max(1, batch)
+    assert 1 <= strip <= down
+    assert images == 1 or strip == down
+    assert images * strip * row_bytes <= max(simd.cache_bytes(2) // 3, row_bytes)
+
+
+def test_planes_do_not_meet_in_the_cache() -> None:
+    for elements in (1, 16, 17, 32, 1024, 4096):
+        assert plan.plane(elements) >= elements
+        assert plan.plane(elements) // LINE % 2 == 1
+        assert plan.plane(elements) % LINE == 0
+        assert plan.plane(elements) < elements + 2 * LINE
+
+
+@given(winograd_geometries(), st.sampled_from([np.float32, np.float64]), st.sampled_from(["exact", "fast"]))
+def test_scratch_of_the_forward_pass_holds_its_parts_side_by_side(g: ConvGeometry, dtype: type, precision: str) -> None:
+    shape, tile = SHAPES[dtype], plan.choose_results(precision, g.kernel, g.channels)
+    block, t = plan.forward(*shapes(g), g.padding, tile, g.kernel, shape)
+    count = plan.planes(tile, g.kernel)
+    tall = plan.round_up(t.group, shape.rows)  # the last register tile of a group is a whole one
+    assert t.block_at >= tile[0] * tile[1] * shape.lanes  # a tile that does not fit into the image
+    assert t.source_at - t.block_at == block.images * block.height * block.width * block.pixel
+    assert t.result_at - t.source_at == count * t.source_plane
+    assert t.scratch - t.result_at == count * t.result_plane
+    assert t.source_plane >= tall * block.pixel
+    assert t.result_plane >= tall * shape.width
+    assert block.pixel >= t.depth == g.channels
+    assert t.weight_plane >= t.depth * t.width
+    assert block.width >= (t.columns - 1) * t.wide + t.wide + g.kernel[1] - 1  # the last patch lies in the block
+    assert block.rows % t.high == 0
+    assert t.columns * t.wide >= g.out[1]
+    assert {at % LINE for at in (t.block_at, t.source_at, t.result_at)} == {0}
+
+
+@given(winograd_geometries(), st.sampled_from([np.float32, np.float64]))
+def test_scratch_of_the_weight_gradient_holds_its_parts_side_by_side(g: ConvGeometry, dtype: type) -> None:
+    shape, tile = SHAPES[dtype], plan.choose_results("exact", g.kernel, g.channels, plan.WEIGHT_TILES)
+    x, dy = shapes(g)
+    gx, gy, t = plan.weight_grad(x, dy, g.padding, tile, g.kernel, shape)
+    count = plan.planes(tile, g.kernel)
+    assert (gx.images, gx.rows, gx.strips) == (gy.images, gy.rows, gy.strips)
+    assert _block.count_items(gx) == _block.count_items(gy)
+    assert t.block_at == gx.images * gx.height * gx.width * gx.pixel
+    assert t.source_at - t.block_at == gy.images * gy.height * gy.width * gy.pixel
+    assert t.result_at - t.source_at == count * t.source_plane
+    assert t.sums_at - t.result_at == count * t.result_plane
+    assert t.scratch - t.sums_at == count * t.weight_plane
+    assert t.source_plane >= t.group * t.pitch + shape.rows  # the last register tile reads channels beyond the last one
+    assert t.result_plane >= t.group * t.width
+    assert t.weight_plane >= plan.round_up(g.channels, shape.rows) * t.width
+    assert (gy.height, gy.width) == (gy.rows, t.columns * t.wide)
