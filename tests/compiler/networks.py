@@ -124,12 +124,18 @@ def cases(draw: Any) -> Case:
     for _ in range(draw(st.integers(1, 3))):
         f = draw(filters)
         if draw(st.booleans()):
-            parts.append(Block(draw(st.sampled_from([now, f])), draw(st.integers(1, 2)), draw(st.booleans()), draw(st.booleans())))
+            parts.append(
+                Block(
+                    draw(st.sampled_from([now, f])), draw(st.integers(1, 2)), draw(st.booleans()), draw(st.booleans())
+                )
+            )
         else:
             groups = draw(st.sampled_from([1, 1, 1, now]))
             options = draw(st.booleans()), draw(st.booleans()), draw(st.sampled_from(["no", "new", "in place"]))
             pool = draw(st.sampled_from(list(POOLS)))
-            parts.append(Stage(f * groups, draw(st.sampled_from([1, 2, 3, 5])), draw(st.integers(1, 2)), groups, *options, pool))
+            parts.append(
+                Stage(f * groups, draw(st.sampled_from([1, 2, 3, 5])), draw(st.integers(1, 2)), groups, *options, pool)
+            )
         now = parts[-1].filters
     # Sizes that leave something to pool after three parts that each may divide them by four.
     size = draw(st.integers(64, 69)), draw(st.integers(64, 67))
