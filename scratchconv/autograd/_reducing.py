@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 
+from scratchconv.autograd import modes
 from scratchconv.autograd._converting import Converting
 from scratchconv.ops import reduction
 from scratchconv.ops.elementwise import SQRT
@@ -62,6 +63,8 @@ class Reducing(Converting):
 
     def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
         """Return where the largest element is (the first if several), in the flat tensor or along axis ``dim``."""
+        if (tracer := modes.tracer()) is not None:
+            tracer.numbers(self)
         return self._wrap(reduction.argmax(self.data, dim, keepdim))
 
     def any(self) -> Tensor:

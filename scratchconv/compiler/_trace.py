@@ -135,9 +135,9 @@ class Tracer:
         self._remember(x)
 
     def numbers(self, x: TensorCore) -> None:
-        """Hear that the model wants the array of ``x``; its own constants it may have."""
+        """Hear that someone wants to see the numbers in ``x``; those of a model's constants may be seen."""
         if isinstance(x.data, Placeholder):
-            _refuse("numpy() of a traced tensor")
+            _refuse("a look at the array (numpy(), argmax()) of a traced tensor")
 
     def _node(self, op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Node:
         if any(_has_placeholder(value) for value in params.values()):

@@ -321,7 +321,7 @@ def test_a_buffer_changed_behind_the_operations_is_refused() -> None:
             return x * 2
 
     compiled = sc.compile(Counting())
-    with pytest.raises(RuntimeError, match="changes its buffer 'calls'.*eager mode"):
+    with pytest.raises(RuntimeError, match=r"changes its buffer 'calls'.*eager mode"):
         compiled(images(2))
     assert compiled.calls.item() == 0
 
