@@ -43,7 +43,8 @@ class Plan:
             self._timed(step, "forward", step.forward, run)
         output = self.graph.output
         y = self.chains[output].array(run) if output in self.chains else run.array(output)
-        return run.own(y), (run, *arrays) if recording else ()
+        (owned,) = run.own([y])
+        return owned, (run, *arrays) if recording else ()  # type: ignore[return-value]
 
     def backward(self, saved: Any, dy: Array, needs: tuple[bool, ...]) -> list[Array | None]:
         """Run all steps backwards."""
@@ -52,10 +53,8 @@ class Plan:
         gradients.add(self.graph.output, dy)
         for step in reversed(self.steps):
             self._timed(step, "backward", step.backward, gradients)
-        found = [gradients.of(value) for value in self.inputs]
-        # Those of the leaves were made for this call; that of an argument may show a buffer.
-        found[: len(self.graph.inputs)] = [None if g is None else run.own(g) for g in found[: len(self.graph.inputs)]]
-        return [g if need else None for g, need in zip(found, needs, strict=True)]
+        found = [gradients.of(value) if need else None for value, need in zip(self.inputs, needs, strict=True)]
+        return run.own(found)
 
     def _timed(self, step: Step, way: str, work: Callable[[Any], None], state: Any) -> None:
         if self.watch is None:

@@ -37,11 +37,10 @@ class Run:
         """Return the array of a value that exists in memory."""
         return value.leaf.data if value.leaf is not None else self.arrays[value]
 
-    def own(self, y: Array) -> Array:
-        """Return ``y``, copied if it shows a buffer of the plan."""
-        memory = _memory_of(y)
-        shared = any(_memory_of(buffer) is memory for buffer in self.buffers.values())
-        return y.copy(order="K") if shared else y
+    def own(self, arrays: Sequence[Array | None]) -> list[Array | None]:
+        """Return ``arrays``, those copied that show a buffer of the plan."""
+        ours = {id(_memory_of(buffer)) for buffer in self.buffers.values()}
+        return [y if y is None or id(_memory_of(y)) not in ours else y.copy(order="K") for y in arrays]
 
 
 def _memory_of(array: Array) -> Any:
