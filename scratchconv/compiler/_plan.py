@@ -54,7 +54,8 @@ class Plan:
         for step in reversed(self.steps):
             self._timed(step, "backward", step.backward, gradients)
         found = [gradients.of(value) if need else None for value, need in zip(self.inputs, needs, strict=True)]
-        return run.own(found)
+        owned: list[Array | None] = run.own(found)
+        return owned
 
     def _timed(self, step: Step, way: str, work: Callable[[Any], None], state: Any) -> None:
         if self.watch is None:
