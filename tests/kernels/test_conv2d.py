@@ -70,9 +70,9 @@ def assert_equals_contract(algorithm: str, problem: Problem) -> None:
     for function in FUNCTIONS:
         wanted, sizes = run(naive, function, problem), run(naive, function, problem.map(np.abs))
         if algorithm == "winograd" and function != "bias_grad":
-            # The results of a tile share their roundings: a small one has large ones. Three times those of others; more
+            # The results of a tile share their roundings: a small one has large ones. Five times those of others; more
             # in the weight gradient, whose tiles are larger and whose sums are short here.
-            sizes[...] = (20 if function == "weight_grad" else 3) * sizes.max(initial=0)
+            sizes[...] = (20 if function == "weight_grad" else 5) * sizes.max(initial=0)
         assert_close(run(ALGORITHMS[algorithm], function, problem), wanted, sizes)
 
 

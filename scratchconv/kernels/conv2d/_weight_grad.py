@@ -153,20 +153,29 @@ def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exa
     """As weight_grad, of two Sources (see _source); there is one ``precision`` only."""
     sizes = (x.rows, x.columns), (dy.rows, dy.columns)
     dims = zip(*sizes, dw.shape[:2], stride, padding, dilation, strict=True)
-    row, column = (forward_direction(*dim) for dim in dims)
+    directions = tuple(forward_direction(*dim) for dim in dims)
     batch = x.first.size // max(1, x.rows * x.columns * x.channels)
-    limits = _limits(x.channels * dw.itemsize, copy=x.kind != PLAIN)
-    strip = cut(row, column, batch, x.channels, dw.itemsize, limits)
-    x_shape, dy_shape = ((batch, source.rows, source.columns, source.channels) for source in (x, dy))
-    g = _block.describe(x_shape, dy_shape, strip, row, column)
-    joined = dilation[1] == 1 and groups == 1 and g.pixel == x.channels  # the taps of a kernel row lie side by side
-    runs = (dw.shape[0], dw.shape[1] * dw.shape[2]) if joined else (dw.shape[0] * dw.shape[1], dw.shape[2])
-    shape = _choose_tile(*runs, dw.shape[3] // groups, dw.dtype, small=joined and dilation[0] == 1)
+    shapes = [(batch, source.rows, source.columns, source.channels) for source in (x, dy)] + [dw.shape]
+    g, shape, runs = _arrange(*shapes, directions, dilation, groups, dw.dtype, copy=x.kind != PLAIN)
+    if not g.copied and shape.taps == shape.rows and runs[1] % shape.rows:
+        # Rows past the end of a run are read for nothing, maybe beyond the end of x. A block has room for that.
+        g, shape, runs = _arrange(*shapes, directions, dilation, groups, dw.dtype, copy=True)
     starts, row_at = _row_tables(g, dw.shape, dilation, shape, runs)
     chunks = max(2, min(CHUNKS, SCRATCH // max(1, dw.nbytes)))
     totals = np.empty((chunks, dw.size + dw.shape[3]), dw.dtype)
     _run(shape, x, dy, g, starts, row_at * dw.shape[3], groups, totals)
     merge(totals, dw.reshape(-1))
+
+
+def _arrange(x, dy, w, directions, dilation, groups, dtype, copy):
+    """Work items, the tile, and (number, length) of the runs of neighbouring rows; ``x``, ``dy``, ``w`` are shapes."""
+    row, column = directions
+    strip = cut(row, column, x[0], x[3], dtype.itemsize, _limits(x[3] * dtype.itemsize, copy))
+    g = _block.describe(x, dy, strip, row, column)
+    joined = dilation[1] == 1 and groups == 1 and g.pixel == x[3]  # the taps of a kernel row lie side by side
+    runs = (w[0], w[1] * w[2]) if joined else (w[0] * w[1], w[2])
+    shape = _choose_tile(*runs, w[3] // groups, dtype, small=joined and dilation[0] == 1)
+    return g, shape, runs
 
 
 def weight_grad(x, dy, stride, padding, dilation, groups, dw):
@@ -200,7 +209,7 @@ def _row_tables(g, shape, dilation, tile, runs):
     Rows past the end of a run are computed for nothing and belong to the row after the last one.
     """
     (count, length), (_, kw, channels, _) = runs, shape
-    if tile.rows == count * length:
+    if tile.rows == count * length and tile.taps == length:  # a whole kernel, row after row of the source
         return np.zeros(1, np.int64), np.arange(tile.rows)
     run, first = (table.ravel() for table in np.indices((count, -(-length // tile.rows))))
     first = first * tile.rows

@@ -22,9 +22,10 @@ TILES: dict[str, dict[Pair, tuple[tuple[int, Pair], ...]]] = {
 }
 
 # Those of the weight gradient, each up to a number of pixels. It sums over pixels, in short sums, where PyTorch's error
-# grows with their number: larger tiles keep the promise, for 5x5 kernels from a thousand pixels on.
+# grows with their number: larger tiles keep the promise, for 5x5 kernels from some thousand pixels on, below it direct.
+DIRECT = (0, 0)
 WEIGHT_TILES: dict[str, dict[Pair, tuple[tuple[int, Pair], ...]]] = {
-    "exact": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((1023, (2, 2)), (MANY, (2, 4)))},
+    "exact": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((4095, DIRECT), (MANY, (2, 4)))},
     "fast": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((MANY, (4, 4)),)},
 }
 
@@ -96,6 +97,7 @@ def round_up(n, step):
     return -(-n // step) * step
 
 
+@functools.lru_cache(maxsize=512)
 def choose_tile(width, dtype, rows=None):
     """The register tile that computes ``width`` lanes in the least time; ``rows`` are padded too if they are few."""
     lanes = simd.lanes(dtype)
@@ -161,6 +163,7 @@ def _elements(g):
     return g.images * g.height * g.width * g.pixel
 
 
+@functools.lru_cache(maxsize=512)
 def forward(x, y, padding, tile, taps, shape):
     """Work items and tiling of y from x (shapes, NHWC) by register tiles of ``shape``."""
     itemsize, count = shape.dtype.itemsize, planes(tile, taps)
@@ -183,6 +186,7 @@ def forward(x, y, padding, tile, taps, shape):
     return g, tiling
 
 
+@functools.lru_cache(maxsize=512)
 def weight_grad(x, dy, padding, tile, taps, shape):
     """Blocks of x and of dy (shapes, NHWC) and the tiling of the weight gradient by register tiles of ``shape``."""
     itemsize, count = shape.dtype.itemsize, planes(tile, taps)

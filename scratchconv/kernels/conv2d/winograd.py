@@ -22,6 +22,7 @@ from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result
 from scratchconv.kernels.conv2d._finish import finish_item, nothing
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad, merge
+from scratchconv.kernels.conv2d._weight_grad import run_weight_grad as direct_weight_grad
 from scratchconv.kernels.conv2d._winograd_tiles import Part, apply, multiply, transform_patches, transform_results
 from scratchconv.kernels.conv2d.rows import turned
 
@@ -72,7 +73,7 @@ def _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, w
                 share += 1
             multiply(shape, s, transformed + p * tiling.source_plane, slab, tiling.depth,
                      weights, p * tiling.weight_plane + f // shape.width * panel,
-                     s, result + p * tiling.result_plane, part.count)  # fmt: skip
+                     s, result + p * tiling.result_plane, part.tiles)  # fmt: skip
         transform_results(back, shape, g, tiling, part, s, result, bias, f, y, yi, start)
 
 
@@ -201,7 +202,7 @@ def _weight_items(chunk, chunks, into, out, back, shape, x, dy, gx, gy, tiling, 
                 fetch_source(x, next_x, share)
                 fetch_source(dy, next_dy, share)
                 _add_products(shape, s, source + p * tiling.source_plane, tiling.pitch, tiling.depth,
-                              s, result + p * tiling.result_plane, tiling.width, part.count,
+                              s, result + p * tiling.result_plane, tiling.width, part.tiles,
                               s, sums + p * tiling.weight_plane)  # fmt: skip
     _weights_of(back, s, sums, tiling.weight_plane, tiling.depth, tiling.width, gx.results, totals, at)
 
@@ -242,6 +243,9 @@ def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exa
     taps, depth, filters, dtype = dw.shape[:2], dw.shape[2], dw.shape[3], dw.dtype
     batch = x.first.size // max(1, x.rows * x.columns * depth)
     tile = plan.choose_results(precision, taps, batch * dy.rows * dy.columns, plan.WEIGHT_TILES)
+    if tile == plan.DIRECT:
+        direct_weight_grad(x, dy, stride, padding, dilation, groups, dw)
+        return
     maps = plan.transforms(tile, taps, dtype)
     shape = plan.choose_tile(filters, dtype, rows=depth)
     x_shape, dy_shape = (batch, x.rows, x.columns, depth), (batch, dy.rows, dy.columns, filters)

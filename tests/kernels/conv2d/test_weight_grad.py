@@ -39,6 +39,15 @@ def test_scratch_is_bounded_by_fewer_chunks(scratch: int, monkeypatch: pytest.Mo
     assert chunks == [2 if scratch == 1 else 4]
 
 
+@pytest.mark.parametrize("channels", [1, 4])
+def test_separate_runs_that_fill_a_tile_by_chance_are_no_neighbours(channels: int) -> None:
+    """With groups the taps of a kernel row lie apart; eight rows in all are as many as a tile has."""
+    g = ConvGeometry(2, (5, 7), 2 * channels, (2, 4 // channels), 2, groups=2)
+    problem = random_problem(g).astype(np.float32)
+    wanted, sizes = (run(naive, "weight_grad", p) for p in (problem, problem.map(np.abs)))
+    assert_close(run(direct, "weight_grad", problem), wanted, sizes)
+
+
 def test_work_items_stay_in_the_first_level_cache() -> None:
     for pixel_bytes in (4, 64, 4096):
         limits = _weight_grad._limits(pixel_bytes, copy=False)

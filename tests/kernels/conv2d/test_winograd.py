@@ -70,6 +70,14 @@ def test_an_image_larger_than_the_cache_is_cut_into_strips(g: ConvGeometry) -> N
         assert_close(run(winograd, function, problem), wanted, np.full_like(wanted, 2 * terms))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_weight_gradient_of_5x5_kernels_over_many_pixels(dtype: type) -> None:
+    """Fewer are left to direct."""
+    problem = random_problem(ConvGeometry(1, (64, 65), 3, (5, 5), 5, padding=(2, 2))).astype(dtype)
+    wanted, sizes = (run(naive, "weight_grad", p) for p in (problem, problem.map(np.abs)))
+    assert_close(run(winograd, "weight_grad", problem), wanted, sizes)  # long sums: their sizes are far above errors
+
+
 def test_many_channels_take_the_smaller_tiles_forward_and_those_of_dy_backward(monkeypatch: pytest.MonkeyPatch) -> None:
     tiles: list[tuple[int, int]] = []
     original = plan.transforms
