@@ -48,7 +48,7 @@ class Plan:
 
     def backward(self, saved: Any, dy: Array, needs: tuple[bool, ...]) -> list[Array | None]:
         """Run all steps backwards."""
-        run = saved[0]
+        run: Run = saved[0]
         gradients = Gradients(run)
         gradients.add(self.graph.output, dy)
         for step in reversed(self.steps):

@@ -6,8 +6,6 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from scratchconv.compiler._graph import Value
 from scratchconv.ops._layout import as_nhwc
 from scratchconv.ops._memory import empty
@@ -44,10 +42,11 @@ class Run:
 
 
 def _memory_of(array: Array) -> Any:
-    """The array that holds the memory which ``array`` shows."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
+    """The object that holds the memory which ``array`` shows; what ``as_strided`` puts between has a base, too."""
+    holder: Any = array
+    while (base := getattr(holder, "base", None)) is not None:
+        holder = base
+    return holder
 
 
 class Gradients:

@@ -60,6 +60,20 @@ def test_results_show_no_buffer() -> None:
     assert [g is not None for g in gradients] == list(needs)
 
 
+def test_an_expanded_buffer_is_a_buffer() -> None:
+    class Expanded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(2, 3, 8, dtype=np.float64)
+
+        def forward(self, x: sc.Tensor) -> sc.Tensor:
+            return self.conv(x).relu().expand(2, 3, 4, 5)[:, ::2]
+
+    plan, arrays = plan_of(Expanded())
+    y, saved = plan.forward(*arrays, recording=True)
+    assert not any(np.may_share_memory(y, buffer) for buffer in saved[0].buffers.values())
+
+
 def test_nothing_is_kept_where_nothing_is_recorded() -> None:
     plan, arrays = plan_of(model())
     _, saved = plan.forward(*arrays, recording=False)
