@@ -1,4 +1,4 @@
-"""What an operation costs beside its arithmetic: ``python -m benchmarks.overhead``.
+"""What an operation costs beside its arithmetic.
 
 Tensors are so small that arithmetic takes no time; what is measured is checking, allocating, recording and launching.
 Both libraries see equal values and take turns; their results are compared before anything is timed.
@@ -6,24 +6,20 @@ Both libraries see equal values and take turns; their results are compared befor
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 import scratchconv as sc
-from benchmarks import machine
-from benchmarks.machine import RESULTS
+from benchmarks.effort import Effort
+from benchmarks.timing import Probe, rounded, rounds, sampler
 
-CALLS = 100  # calls between two readings of the clock
+OURS, THEIRS = "scratchconv ", "PyTorch "
+FORWARD, BOTH = "forward", "forward and backward"
 # Operands are standard normal and sums have at most 8 terms: float32 results agree to a few times 1e-7.
 TOLERANCE = 1e-5
 
@@ -53,8 +49,8 @@ OPERATIONS = (
 )
 
 
-def measure(operation: Operation, repeats: int) -> list[dict[str, Any]]:
-    """Time both libraries, forward alone and with the backward pass: median microseconds a call.
+def measure(operation: Operation, probe: Probe, effort: Effort) -> list[dict[str, Any]]:
+    """Time both libraries, forward alone and with the backward pass: median a call.
 
     Raises
     ------
@@ -82,27 +78,17 @@ def measure(operation: Operation, repeats: int) -> list[dict[str, Any]]:
     def torch_both() -> None:
         operation.run(torch.nn.functional, theirs).backward(torch_ones)
 
-    times = take_turns([forward, torch_forward, both, torch_both], repeats)
-    lines = []
-    for part, own, other in (("forward", times[0], times[1]), ("forward and backward", times[2], times[3])):
-        line: dict[str, Any] = {"operation": operation.name, "part": part}
-        for library, seconds in (("scratchconv", own), ("PyTorch", other)):
-            line |= {f"{library}_us": round(1e6 * statistics.median(seconds), 2)}
-        lines.append(line)
-    return lines
-
-
-def take_turns(functions: list[Callable[[], None]], repeats: int) -> list[list[float]]:
-    """Seconds a call of each function, in rounds of all of them; one round before warms up."""
-    times: list[list[float]] = [[] for _ in functions]
-    for turn in range(-1, repeats):
-        for function, seconds in zip(functions, times, strict=True):
-            start = time.perf_counter()
-            for _ in range(CALLS):
-                function()
-            if turn >= 0:
-                seconds.append((time.perf_counter() - start) / CALLS)
-    return times
+    calls = {OURS + FORWARD: forward, THEIRS + FORWARD: torch_forward, OURS + BOTH: both, THEIRS + BOTH: torch_both}
+    timing = rounds({name: sampler(call, effort.sample_seconds) for name, call in calls.items()}, effort.rounds, probe)
+    return [
+        {
+            "operation": operation.name,
+            "part": part,
+            **timing.summary(OURS + part, (THEIRS + part,)),
+            "other_ms": rounded(1e3 * timing.median(THEIRS + part)),
+        }
+        for part in (FORWARD, BOTH)
+    ]
 
 
 def _as_we_keep_it(array: np.ndarray) -> np.ndarray:
@@ -114,35 +100,20 @@ def _as_we_keep_it(array: np.ndarray) -> np.ndarray:
     return array.copy()
 
 
-def show(lines: list[dict[str, Any]]) -> None:
-    """Print the table."""
-    table = Table("operation", "part", title="Microseconds a call on tiny tensors, 1 thread")
-    for name in ("scratchconv", "PyTorch", "ratio"):
-        table.add_column(name, justify="right")
-    for line in lines:
-        own, other = line["scratchconv_us"], line["PyTorch_us"]
-        table.add_row(line["operation"], line["part"], f"{own:.1f}", f"{other:.1f}", f"{own / other:.2f}")
-    Console().print(table)
+def measure_all(probe: Probe, effort: Effort) -> dict[str, Any]:
+    """Two rows for each operation."""
+    operations = track(OPERATIONS[: effort.most], "overhead")
+    return {"overhead": [line for operation in operations for line in measure(operation, probe, effort)]}
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Measure, print, and write ``results/overhead.json``."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--repeats", type=int, default=50)
-    repeats = parser.parse_args(arguments).repeats
-    sc.set_num_threads(1)
-    torch.set_num_threads(1)
-    document = {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        **machine.describe(torch=True),
-        "repeats": repeats,
-        "calls": CALLS,
-        "overhead": [line for operation in OPERATIONS for line in measure(operation, repeats)],
-    }
-    show(document["overhead"])
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "overhead.json").write_text(json.dumps(document, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+def table(document: dict[str, Any]) -> Table:
+    """Draw the rows."""
+    result = Table("operation", "part", title="Microseconds a call on tiny tensors, 1 thread")
+    for name in ("scratchconv", "PyTorch", "PyTorch / ours, median", "min"):
+        result.add_column(name, justify="right")
+    for line in document["overhead"]:
+        own, other = 1e3 * line["median_ms"], 1e3 * line["other_ms"]
+        ratio = line["ratio"]
+        cells = (f"{own:.1f}", f"{other:.1f}", f"{ratio['median']:.2f}", f"{ratio['min']:.2f}")
+        result.add_row(line["operation"], line["part"], *cells)
+    return result

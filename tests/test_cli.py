@@ -70,6 +70,13 @@ def test_trains_in_plain_lines(trained: tuple[Path, str]) -> None:
     assert lines[-1] == f"Saved in {out}"
 
 
+def test_eager_is_kept_in_the_run(tmp_path: Path) -> None:
+    for eager, options in ((True, ["--eager"]), (False, [])):
+        out = tmp_path / str(eager)
+        assert run("train", "cnn", *options, "--out", str(out)).returncode == 0
+        assert json.loads((out / "config.json").read_text())["settings"]["eager"] is eager
+
+
 def test_eval_repeats_the_score_of_the_training(trained: tuple[Path, str]) -> None:
     out, text = trained
     done = run("eval", str(out))

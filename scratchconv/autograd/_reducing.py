@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 
+from scratchconv.autograd import modes
 from scratchconv.autograd._converting import Converting
 from scratchconv.ops import reduction
 from scratchconv.ops.elementwise import SQRT
@@ -62,7 +63,9 @@ class Reducing(Converting):
 
     def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
         """Return where the largest element is (the first if several), in the flat tensor or along axis ``dim``."""
-        return self._wrap(reduction.argmax(self.data, dim, keepdim))
+        found = reduction.argmax(self.data, dim, keepdim)
+        tracer = modes.tracer()
+        return self._wrap(found if tracer is None else tracer.unrecorded(self, found))
 
     def any(self) -> Tensor:
         """Return whether any element is not zero."""

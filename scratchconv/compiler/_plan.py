@@ -43,7 +43,8 @@ class Plan:
             self._timed(step, "forward", step.forward, run)
         output = self.graph.output
         y = self.chains[output].array(run) if output in self.chains else run.array(output)
-        return run.own(y), (run, *arrays) if recording else ()
+        (owned,) = run.own([y])
+        return owned, (run, *arrays) if recording else ()  # type: ignore[return-value]
 
     def backward(self, saved: Any, dy: Array, needs: tuple[bool, ...]) -> list[Array | None]:
         """Run all steps backwards."""
@@ -52,8 +53,9 @@ class Plan:
         gradients.add(self.graph.output, dy)
         for step in reversed(self.steps):
             self._timed(step, "backward", step.backward, gradients)
-        found = [gradients.of(value) for value in self.inputs]
-        return [run.own(g) if need and g is not None else None for g, need in zip(found, needs, strict=True)]
+        found = [gradients.of(value) if need else None for value, need in zip(self.inputs, needs, strict=True)]
+        owned: list[Array | None] = run.own(found)
+        return owned
 
     def _timed(self, step: Step, way: str, work: Callable[[Any], None], state: Any) -> None:
         if self.watch is None:

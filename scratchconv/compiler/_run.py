@@ -37,10 +37,17 @@ class Run:
         """Return the array of a value that exists in memory."""
         return value.leaf.data if value.leaf is not None else self.arrays[value]
 
-    def own(self, y: Array) -> Array:
-        """Return ``y``, copied if it shows a buffer of the plan."""
-        shares = any(np.may_share_memory(y, buffer) for buffer in self.buffers.values())
-        return y.copy(order="K") if shares else y
+    def own(self, arrays: Sequence[Array | None]) -> list[Array | None]:
+        """Return ``arrays``, those copied that show a buffer of the plan."""
+        ours = {id(_memory_of(buffer)) for buffer in self.buffers.values()}
+        return [y if y is None or id(_memory_of(y)) not in ours else y.copy(order="K") for y in arrays]
+
+
+def _memory_of(array: Array) -> Any:
+    """The array that holds the memory which ``array`` shows."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 class Gradients:

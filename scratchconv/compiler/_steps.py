@@ -268,10 +268,11 @@ class ConvStep:
 
     def _rising(self, norm: Any) -> Array:
         """Where BatchNorm rises, so that the largest value of a window stays the largest."""
-        if norm is not None:
-            return np.greater_equal(norm.scale, 0)
-        gamma = None if self.norm is None else (*self.norm.inputs[1:], None)[0]
-        return np.ones(self.shape[3], np.bool_) if gamma is None else np.greater_equal(gamma.leaf.data, 0)
+        gamma = None if norm is not None or self.norm is None else (*self.norm.inputs[1:], None)[0]
+        if norm is None and gamma is None:
+            return np.ones(self.shape[3], np.bool_)
+        positive: Array = np.greater_equal(norm.scale if gamma is None else gamma.leaf.data, 0)
+        return positive
 
     def _bias(self, dtype: Any) -> Array:
         return np.zeros(self.shape[3], dtype) if self.bias is None else np.ascontiguousarray(self.bias.leaf.data)

@@ -135,9 +135,13 @@ class Tracer:
         self._remember(x)
 
     def numbers(self, x: TensorCore) -> None:
-        """Hear that the model wants the array of ``x``; its own constants it may have."""
+        """Hear that someone wants to see the numbers in ``x``; those of a model's constants may be seen."""
         if isinstance(x.data, Placeholder):
             _refuse("numpy() of a traced tensor")
+
+    def unrecorded(self, x: TensorCore, found: Any) -> Any:
+        """Return ``found``, numbers made of those in ``x`` by no recorded operation; who uses them is refused."""
+        return np.asarray(found).view(Placeholder) if isinstance(x.data, Placeholder) else found
 
     def _node(self, op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> Node:
         if any(_has_placeholder(value) for value in params.values()):

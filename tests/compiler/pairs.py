@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import scratchconv as sc
+from scratchconv import nn
 from scratchconv.compiler import CompiledModel
 
 # float64 sums in another order: a few hundred roundings of 1e-16, carried through some layers and divided by standard
@@ -15,6 +16,15 @@ from scratchconv.compiler import CompiledModel
 EXACT = 1e-9
 
 State = dict[str, Any]
+
+
+SMALL = (3, 2, 12, 12)
+
+
+def small() -> nn.Module:
+    """One stage of every kind, quick to run."""
+    stage = nn.Sequential(nn.Conv2d(2, 5, 3, padding=1), nn.BatchNorm2d(5), nn.ReLU(), nn.MaxPool2d(2))
+    return nn.Sequential(stage, nn.Conv2d(5, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16, 3))
 
 
 def twins(make: Callable[[], sc.nn.Module], dtype: Any = np.float64) -> tuple[sc.nn.Module, CompiledModel]:

@@ -93,7 +93,7 @@ def test_random_numbers_are_refused_and_put_back() -> None:
     sc.manual_seed(0)
     wanted = sc.rand(1).item()
     sc.manual_seed(0)
-    with pytest.raises(TraceError, match="random numbers.*eager mode"):
+    with pytest.raises(TraceError, match=r"random numbers.*eager mode"):
         traced(lambda x: x * sc.rand(3), images(3))
     assert sc.rand(1).item() == wanted
 
@@ -105,7 +105,7 @@ def test_a_change_of_what_is_outside_is_refused() -> None:
         outside.add_(x)
         return x
 
-    with pytest.raises(TraceError, match="in-place change.*eager mode"):
+    with pytest.raises(TraceError, match=r"in-place change.*eager mode"):
         traced(change, images(3))
 
 
@@ -122,7 +122,7 @@ def test_a_change_through_a_view_is_refused() -> None:
 
 @pytest.mark.parametrize("result", [3, None, (1, 2)])
 def test_one_tensor_is_returned(result: Any) -> None:
-    with pytest.raises(TraceError, match="returns one tensor.*eager mode"):
+    with pytest.raises(TraceError, match=r"returns one tensor.*eager mode"):
         traced(lambda x: result, images(3))
 
 

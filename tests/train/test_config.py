@@ -13,6 +13,7 @@ from scratchconv.train import TrainConfig
 
 def test_defaults_are_the_articles() -> None:
     config = TrainConfig()
+    assert not config.eager
     assert (config.model, config.data, config.batch_size, config.lr, config.log_every) == (
         "cnn",
         "digits",
@@ -42,7 +43,9 @@ def test_refuses_what_is_not_legal(settings: dict[str, Any], message: str) -> No
 
 
 def test_survives_json() -> None:
-    config = TrainConfig("resnet", "cifar10", epochs=3, seed=7, threads=2, out=Path("a/b"), data_root=Path("c"))
+    config = TrainConfig(
+        "resnet", "cifar10", epochs=3, seed=7, threads=2, eager=True, out=Path("a/b"), data_root=Path("c")
+    )
     assert TrainConfig.from_json(json.loads(json.dumps(config.as_json()))) == config
     assert TrainConfig.from_json(json.loads(json.dumps(TrainConfig().as_json()))) == TrainConfig()
 

@@ -89,6 +89,31 @@ def test_same_seed_same_bits_whatever_the_threads(result: Result, tmp_path: Path
     assert not np.array_equal(mine["fc.weight"], different["fc.weight"])
 
 
+def test_eager_or_compiled_makes_no_difference_but_rounding(result: Result, tmp_path: Path) -> None:
+    eager = fit(dataclasses.replace(CONFIG, out=tmp_path / "eager", eager=True))
+    ours, theirs = (RunFolder(run.run).metrics("step")[0]["loss"] for run in (result, eager))
+    # One float32 forward pass of four layers.
+    assert ours == pytest.approx(theirs, rel=1e-5)
+    # Later steps drift apart, as with another seed of the roundings; about 300 test images, a few near the border.
+    assert abs(result.test.accuracy - eager.test.accuracy) < 0.03
+    assert evaluate_run(eager.run) == eager.test
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_compiles_unless_told_not_to(eager: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled, make = [], sc.compile
+
+    def watched(model: sc.nn.Module) -> Any:
+        compiled.append(model)
+        return make(model)
+
+    monkeypatch.setattr(sc, "compile", watched, raising=False)
+    run = fit(TrainConfig(out=tmp_path / "run", eager=eager))
+    assert len(compiled) == (0 if eager else 1)
+    evaluate_run(run.run)
+    assert len(compiled) == (0 if eager else 2)
+
+
 def test_divides_the_learning_rate_by_three(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (_fit.DECAY_EPOCHS, _fit.DECAY) == (20, 1 / 3)
     monkeypatch.setattr(_fit, "DECAY_EPOCHS", 2)

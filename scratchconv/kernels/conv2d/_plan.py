@@ -63,11 +63,13 @@ class Direction(NamedTuple):
         return max(0, -(-(self.result - phase) // self.spread))
 
 
+@functools.lru_cache(maxsize=512)
 def forward_direction(size: int, out: int, taps: int, stride: int, padding: int, dilation: int) -> Direction:
     """A dimension of y from x."""
     return Direction(size, out, taps, stride, 1, (tuple((u * dilation - padding, u) for u in range(taps)),))
 
 
+@functools.lru_cache(maxsize=512)
 def input_grad_direction(size: int, out: int, taps: int, stride: int, padding: int, dilation: int) -> Direction:
     """A dimension of dx from dy."""
     phases = []
@@ -77,6 +79,7 @@ def input_grad_direction(size: int, out: int, taps: int, stride: int, padding: i
     return Direction(out, size, taps, 1, stride, tuple(phases))
 
 
+@functools.lru_cache(maxsize=512)
 def choose_tile(width: int, dtype: np.dtype) -> simd.TileShape:
     """The tile that computes ``width`` result channels in the least time, panel padding counted."""
     lanes = simd.lanes(dtype)
@@ -109,6 +112,7 @@ class Strip(NamedTuple):
     pixel: int  # elements between neighbouring source pixels
 
 
+@functools.lru_cache(maxsize=512)
 def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: int, limits: Limits) -> Strip:
     """Choose the largest work items within ``limits``."""
     inside = row.low >= 0 and (row.positions - 1) * row.step + row.high < row.source

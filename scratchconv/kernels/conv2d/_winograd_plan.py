@@ -97,6 +97,7 @@ def round_up(n, step):
     return -(-n // step) * step
 
 
+@functools.lru_cache(maxsize=512)
 def choose_tile(width, dtype, rows=None):
     """The register tile that computes ``width`` lanes in the least time; ``rows`` are padded too if they are few."""
     lanes = simd.lanes(dtype)
@@ -162,6 +163,7 @@ def _elements(g):
     return g.images * g.height * g.width * g.pixel
 
 
+@functools.lru_cache(maxsize=512)
 def forward(x, y, padding, tile, taps, shape):
     """Work items and tiling of y from x (shapes, NHWC) by register tiles of ``shape``."""
     itemsize, count = shape.dtype.itemsize, planes(tile, taps)
@@ -184,6 +186,7 @@ def forward(x, y, padding, tile, taps, shape):
     return g, tiling
 
 
+@functools.lru_cache(maxsize=512)
 def weight_grad(x, dy, padding, tile, taps, shape):
     """Blocks of x and of dy (shapes, NHWC) and the tiling of the weight gradient by register tiles of ``shape``."""
     itemsize, count = shape.dtype.itemsize, planes(tile, taps)

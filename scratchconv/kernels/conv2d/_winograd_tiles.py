@@ -18,7 +18,7 @@ class Part(NamedTuple):
     rows: int  # rows of tiles of each of the item's images
     top: int  # result row where the item begins
     first: int  # tile of the item where the part begins
-    count: int  # its tiles
+    tiles: int  # their number
 
 
 @inner
@@ -57,7 +57,7 @@ def transform_patches(t, g, tiling, part, block, at, planes, o, plane, slab, ste
     simd.keep_apart()
     lanes, line = simd.lanes_of(block), g.width * g.pixel
     n, i, j = _place_of(tiling, part.rows, part.first)
-    for _ in range(part.count):
+    for _ in range(part.tiles):
         source = at + (n * g.height + i * tiling.high) * line + j * tiling.wide * g.pixel
         for c in range(0, g.pixel, lanes):
             apply(t, block, source + c, line, g.pixel, planes, o + c // lanes * slab, t.columns * plane, plane)
@@ -102,7 +102,7 @@ def transform_results(t, shape, g, tiling, part, s, pi, bias, f, y, yi, ei):
     simd.keep_apart()
     lanes, row = simd.lanes_of(y), g.result_w * g.results
     n, i, j = _place_of(tiling, part.rows, part.first)
-    for _ in range(part.count):
+    for _ in range(part.tiles):
         high = min(tiling.high, g.result_h - part.top - i * tiling.high)
         wide = min(tiling.wide, g.result_w - j * tiling.wide)
         at = yi + (n * g.result_h + i * tiling.high) * row + j * tiling.wide * g.results + f

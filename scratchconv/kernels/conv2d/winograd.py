@@ -73,7 +73,7 @@ def _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, w
                 share += 1
             multiply(shape, s, transformed + p * tiling.source_plane, slab, tiling.depth,
                      weights, p * tiling.weight_plane + f // shape.width * panel,
-                     s, result + p * tiling.result_plane, part.count)  # fmt: skip
+                     s, result + p * tiling.result_plane, part.tiles)  # fmt: skip
         transform_results(back, shape, g, tiling, part, s, result, bias, f, y, yi, start)
 
 
@@ -202,7 +202,7 @@ def _weight_items(chunk, chunks, into, out, back, shape, x, dy, gx, gy, tiling, 
                 fetch_source(x, next_x, share)
                 fetch_source(dy, next_dy, share)
                 _add_products(shape, s, source + p * tiling.source_plane, tiling.pitch, tiling.depth,
-                              s, result + p * tiling.result_plane, tiling.width, part.count,
+                              s, result + p * tiling.result_plane, tiling.width, part.tiles,
                               s, sums + p * tiling.weight_plane)  # fmt: skip
     _weights_of(back, s, sums, tiling.weight_plane, tiling.depth, tiling.width, gx.results, totals, at)
 
