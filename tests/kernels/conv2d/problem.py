@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from scratchconv import simd
-from scratchconv.kernels.conv2d import _plan, _weight_grad, depthwise, direct, im2col, rows, winograd
+from scratchconv.kernels.conv2d import _plan, _weight_grad, _winograd_plan, depthwise, direct, im2col, rows, winograd
 from tests.strategies import ConvGeometry
 
 ALGORITHMS = {"im2col": im2col, "direct": direct, "depthwise": depthwise, "rows": rows, "winograd": winograd}
@@ -138,4 +138,12 @@ def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
         for module in (direct, depthwise, rows, _weight_grad):
             patch.setattr(module, "cut", cut)
         patch.setattr(simd, "cache_bytes", lambda level: 3 * block_bytes)
+        _forget_plans()
         yield
+    _forget_plans()
+
+
+def _forget_plans() -> None:
+    """Plans are remembered by shape; the size of the caches counts as constant."""
+    _winograd_plan.forward.cache_clear()
+    _winograd_plan.weight_grad.cache_clear()

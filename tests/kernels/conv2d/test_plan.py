@@ -61,7 +61,7 @@ def test_tiles_fit_the_registers_and_waste_little(registers: int, dtype: type, m
     monkeypatch.setattr(simd, "vector_registers", lambda: registers)
     lanes = simd.lanes(dtype)
     for width in range(1, 8 * lanes):
-        shape = _plan.choose_tile(width, np.dtype(dtype))
+        shape = _plan.choose_tile.__wrapped__(width, np.dtype(dtype))  # nothing remembered of other machines
         assert shape.rows * shape.vecs + shape.vecs + 1 <= registers  # accumulators, weights, one broadcast
         assert shape.rows * shape.vecs >= 8  # fewer would wait for each other
         padded = -(-width // shape.width) * shape.width

@@ -59,7 +59,7 @@ def test_transforms_belong_together(dtype: type) -> None:
 def test_register_tiles_fit(registers: int, rows: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simd, "vector_registers", lambda: registers)
     for width in range(1, 99, 7):
-        shape = plan.choose_tile(width, np.dtype(np.float32), rows)
+        shape = plan.choose_tile.__wrapped__(width, np.dtype(np.float32), rows)  # nothing remembered of other machines
         assert (
             shape.rows * shape.vecs + shape.vecs <= registers
         )  # accumulators and weights; broadcasts come from memory
