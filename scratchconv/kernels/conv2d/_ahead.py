@@ -11,6 +11,7 @@ from typing import NamedTuple
 from scratchconv import simd
 from scratchconv.kernels._jit import inner
 from scratchconv.kernels.conv2d._block import images_of, result_offset, result_rows_of
+from scratchconv.kernels.conv2d._finish import EXTRA, MASK, MASK_AFFINE, SECOND, SUMS
 from scratchconv.kernels.conv2d._source import GRADIENT, POOLED, SKIP, SKIP_AFFINE, STORE
 
 
@@ -67,3 +68,22 @@ def fetch_result(y, stretch, share):
     begin = stretch.start + share * stretch.step
     for i in range(begin, min(begin + stretch.step, stretch.stop), 64 // y.itemsize):
         simd.prefetch_write(y, i)
+
+
+@inner
+def fetch_finish(f, stretch, share):
+    """Ask for share ``share`` of ``stretch`` of what finishing the results reads beside them (see _finish, RECEIVE)."""
+    begin = stretch.start + share * stretch.step
+    end, line = min(begin + stretch.step, stretch.stop), 64 // f.z.itemsize
+    if f.kind & (SUMS | MASK_AFFINE):
+        for i in range(begin, end, line):
+            simd.prefetch(f.z, i)
+    if f.kind & MASK:
+        for i in range(begin, end, line):
+            simd.prefetch(f.a, i)
+    if f.kind & EXTRA:
+        for i in range(begin, end, line):
+            simd.prefetch(f.extra, i)
+    if f.kind & SECOND:
+        for i in range(begin, end, line):
+            simd.prefetch(f.z2, i)

@@ -17,7 +17,7 @@ import numpy as np
 from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _panels
-from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
+from scratchconv.kernels.conv2d._ahead import fetch_finish, fetch_result, fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._finish import finish_item, nothing
 from scratchconv.kernels.conv2d._plan import (
     Limits,
@@ -54,6 +54,7 @@ def _convolve(shape, x, origin, piece, source, result, runs, weights, wi, bias, 
     for q in range(piece[0], piece[0] + piece[1], shape.rows):
         fetch_source(ahead[0], ahead[1], share)
         fetch_result(y, ahead[2], share)
+        fetch_finish(ahead[3], ahead[2], share)
         share += 1
         pixels = simd.row_offsets(shape, source, q)
         acc = simd.spread(shape, bias, f)
@@ -81,7 +82,7 @@ def _work(chunk, chunks, shape, x, g, source, result, pieces, runs, weights, bia
         image, origin = _block.place(x, g, item, block)
         at, variant = _block.result_offset(g, item), _block.is_last(g, item)
         shares, share = _block.images_of(g, item) * _block.result_rows_of(g, item) * g.result_w // shape.rows + 1, 0
-        ahead = x, source_stretch(x, g, item + 1, shares), result_stretch(y, g, item, shares)
+        ahead = x, source_stretch(x, g, item + 1, shares), result_stretch(y, g, item, shares), finish
         for phase in range(pieces.shape[1]):
             for gp in range(groups * panels):
                 group, f = gp // panels, gp % panels * shape.width

@@ -18,7 +18,7 @@ from scratchconv.kernels._copy import aligned_empty, fill_zero
 from scratchconv.kernels._jit import helper, inner, kernel, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
-from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
+from scratchconv.kernels.conv2d._ahead import fetch_finish, fetch_result, fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._finish import finish_item, nothing
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad, merge
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own scratch
-FAR = 3 << 20  # bytes of results from which on they and the source are fetched ahead: smaller ones are in a cache
+FAR = 1 << 20  # bytes of results from which on they and the source are fetched ahead: smaller ones are in a cache
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take while they are planes
 
 
@@ -57,7 +57,7 @@ def pays(channels, filters, pixels):
 
 
 @inner
-def _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, weights, bias, y, yi):
+def _forward_part(into, back, shape, source, finish, ahead, g, tiling, part, s, start, weights, bias, y, yi):
     """Compute some tiles of a work item whose padded source lies in the scratch ``s``; fetch what comes next."""
     planes, lanes = into.rows * into.columns, simd.lanes_of(y)
     slab, panel = tiling.group * lanes, tiling.depth * shape.width
@@ -70,6 +70,7 @@ def _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, w
             if far:
                 fetch_source(source, ahead[0], share)
                 fetch_result(y, ahead[1], share)
+                fetch_finish(finish, ahead[1], share)
                 share += 1
             multiply(shape, s, transformed + p * tiling.source_plane, slab, tiling.depth,
                      weights, p * tiling.weight_plane + f // shape.width * panel,
@@ -93,7 +94,7 @@ def _forward_items(chunk, chunks, into, back, shape, source, g, tiling, weights,
         ahead = source_stretch(source, g, item + 1, shares), result_stretch(y, g, item, shares)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, top, tile, min(tiling.group, tiles - tile))
-            _forward_part(into, back, shape, source, ahead, g, tiling, part, s, start, weights, bias, y, yi)
+            _forward_part(into, back, shape, source, finish, ahead, g, tiling, part, s, start, weights, bias, y, yi)
         finish_item(finish, g, item, y)
 
 
