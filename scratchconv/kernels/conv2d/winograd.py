@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own scratch
-FAR = 1 << 20  # bytes of results from which on they and the source are fetched ahead: smaller ones are in a cache
+FAR = 3 << 20  # bytes of results from which on they and the source are fetched ahead: smaller ones are in a cache
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take while they are planes
 
 
