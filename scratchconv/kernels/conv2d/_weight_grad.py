@@ -161,8 +161,8 @@ def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exa
         # Rows past the end of a run are read for nothing, maybe beyond the end of x. A block has room for that.
         g, shape, runs = _arrange(*shapes, directions, dilation, groups, dw.dtype, copy=True)
     starts, row_at = _row_tables(g, dw.shape, dilation, shape, runs)
-    # A chunk without work items would be cleared and merged for nothing.
-    chunks = max(1, min(CHUNKS, SCRATCH // max(1, dw.nbytes), _block.count_items(g)))
+    chunks = max(2, min(CHUNKS, SCRATCH // max(1, dw.nbytes)))
+    chunks = max(1, min(chunks, _block.count_items(g)))  # one without work items would be merged for nothing
     totals = np.empty((chunks, dw.size + dw.shape[3]), dw.dtype)
     _run(shape, x, dy, g, starts, row_at * dw.shape[3], groups, totals)
     merge(totals, dw.reshape(-1))

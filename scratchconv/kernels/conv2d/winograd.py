@@ -252,7 +252,7 @@ def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exa
     x_shape, dy_shape = (batch, x.rows, x.columns, depth), (batch, dy.rows, dy.columns, filters)
     gx, gy, tiling = plan.weight_grad(x_shape, dy_shape, padding, tile, taps, shape)
     sums = plan.planes(tile, taps) * tiling.weight_plane * dtype.itemsize
-    totals = np.empty((max(1, min(SUMS, SUM_BYTES // sums, _block.count_items(gx))), *dw.shape), dtype)
+    totals = np.empty((max(1, min(max(2, min(SUMS, SUM_BYTES // sums)), _block.count_items(gx))), *dw.shape), dtype)
     _run_weight_grad(maps.source, maps.gradient, maps.weight, shape, x, dy, gx, gy, tiling, totals)
     merge(totals.reshape(len(totals), -1), dw.reshape(-1))
 

@@ -93,9 +93,13 @@ def test_many_channels_take_the_smaller_tiles_forward_and_those_of_dy_backward(m
     assert tiles == [(2, 2), (2, 4), (4, 4)]
 
 
-@pytest.mark.parametrize("sums", [1, 1 << 30])
-def test_partial_sums_of_the_weight_gradient_are_bounded(sums: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("sums", "items", "expected"), [(1, 100, 2), (1 << 30, 100, winograd.SUMS), (1 << 30, 1, 1)])
+def test_partial_sums_of_the_weight_gradient_are_bounded(
+    sums: int, items: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By memory, and by the number of work items: a sum without any would be merged for nothing."""
     monkeypatch.setattr(winograd, "SUM_BYTES", sums)
+    monkeypatch.setattr(winograd._block, "count_items", lambda g: items)
     chunks: list[int] = []
     original = winograd._run_weight_grad
 
@@ -107,7 +111,7 @@ def test_partial_sums_of_the_weight_gradient_are_bounded(sums: int, monkeypatch:
     problem = random_problem(ConvGeometry(5, (7, 9), 5, (3, 3), 20, padding=(1, 1))).astype(np.float32)
     wanted, sizes = (run(naive, "weight_grad", p) for p in (problem, problem.map(np.abs)))
     assert_close(run(winograd, "weight_grad", problem), wanted, np.full_like(sizes, 20 * sizes.max()))
-    assert chunks == [2 if sums == 1 else winograd.SUMS]
+    assert chunks == [expected]
 
 
 def test_fast_tiles_give_equal_bits_for_any_number_of_threads() -> None:
