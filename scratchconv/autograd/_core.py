@@ -60,7 +60,8 @@ T = TypeVar("T", bound=TensorCore)
 def record(make: Callable[[Array], T], op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> T:
     """Run ``op`` on the arrays of ``inputs`` (tensors, arrays, None) and record it if an input wants a gradient."""
     if (tracer := modes.tracer()) is not None:
-        return tracer.record(make, op, inputs, params)  # type: ignore[no-any-return]
+        traced: T = tracer.record(make, op, inputs, params)
+        return traced
     arrays = [x.data if isinstance(x, TensorCore) else x for x in inputs]
     y, saved = op.forward(*arrays, **params)
     result = make(y)
@@ -72,7 +73,8 @@ def record(make: Callable[[Array], T], op: Op, inputs: Sequence[Any], params: di
 def record_view(make: Callable[[Array, Version], T], op: Op, x: T, params: dict[str, Any]) -> T:
     """Like ``record`` for an operation that may return a view of its input, which then shares the version counter."""
     if (tracer := modes.tracer()) is not None:
-        return tracer.record_view(make, op, x, params)  # type: ignore[no-any-return]
+        traced: T = tracer.record_view(make, op, x, params)
+        return traced
     y, saved = op.forward(x.data, **params)
     shares = np.may_share_memory(y, x.data)
     result = make(y, x._version if shares else Version())

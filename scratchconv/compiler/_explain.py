@@ -139,7 +139,8 @@ def _work(step: Step, way: str, inputs: list[Value]) -> tuple[int, int]:
 
 def _pixels(value: Value) -> Array:
     """Return an array without contents in the memory order of a value, (N, H, W, C)."""
-    return hollow_of(value).transpose(0, 2, 3, 1)  # type: ignore[no-any-return]
+    pixels: Array = hollow_of(value).transpose(0, 2, 3, 1)
+    return pixels
 
 
 def _bytes(value: Value) -> int:

@@ -44,7 +44,7 @@ class Plan:
         output = self.graph.output
         y = self.chains[output].array(run) if output in self.chains else run.array(output)
         (owned,) = run.own([y])
-        return owned, (run, *arrays) if recording else ()  # type: ignore[return-value]
+        return owned, (run, *arrays) if recording else ()
 
     def backward(self, saved: Any, dy: Array, needs: tuple[bool, ...]) -> list[Array | None]:
         """Run all steps backwards."""
@@ -54,8 +54,7 @@ class Plan:
         for step in reversed(self.steps):
             self._timed(step, "backward", step.backward, gradients)
         found = [gradients.of(value) if need else None for value, need in zip(self.inputs, needs, strict=True)]
-        owned: list[Array | None] = run.own(found)
-        return owned
+        return run.own(found)
 
     def _timed(self, step: Step, way: str, work: Callable[[Any], None], state: Any) -> None:
         if self.watch is None:

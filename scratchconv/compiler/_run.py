@@ -35,7 +35,7 @@ class Run:
         """Return the array of a value that exists in memory."""
         return value.leaf.data if value.leaf is not None else self.arrays[value]
 
-    def own(self, arrays: Sequence[Array | None]) -> list[Array | None]:
+    def own(self, arrays: Sequence[Array | None]) -> list[Any]:
         """Return ``arrays``, those copied that show a buffer of the plan."""
         ours = {id(_memory_of(buffer)) for buffer in self.buffers.values()}
         return [y if y is None or id(_memory_of(y)) not in ours else y.copy(order="K") for y in arrays]

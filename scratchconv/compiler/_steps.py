@@ -84,7 +84,7 @@ class Chain:
             norm2 = run.kept[second, "norm"]
             reading = reading._replace(skip=run.kept[second, "y"], skip_scale=norm2.scale, skip_shift=norm2.shift)
         elif self.activation.skip is not None:
-            reading = reading._replace(skip=self._skip(run))
+            reading = reading._replace(skip=self._skip(run, self.activation.skip))
         if self.stored:
             out = run.buffer((self, "out"), z.shape, z.dtype)
             run.kept[self, "stored"] = out
@@ -95,12 +95,8 @@ class Chain:
         """The activation in memory, (N, C, H, W), for those who are no fused convolution."""
         if (self, "stored") not in run.kept:
             reading = self.reading(run)
-            fused_conv.read(reading, reading.out)  # type: ignore[arg-type]
+            fused_conv.read(reading, run.kept[self, "stored"])
         return from_nhwc(run.kept[self, "stored"])
-
-    def backward_reading(self, run: Run) -> Reading:
-        """The same activation for the backward pass, whose mask it knows."""
-        return self.reading(run)
 
     def target(self, gradients: Gradients) -> Target:
         """What the last reader is to do with its dx: add what others have sent, mask, and take the sums."""
@@ -122,7 +118,7 @@ class Chain:
             )
         return target
 
-    def finish(self, gradients: Gradients, g: Array, sums: Sums) -> None:
+    def finish(self, gradients: Gradients, g: Array, sums: Sums | None) -> None:
         """Note the gradient before the ReLU, and pass it on."""
         gradients.found[self] = g, sums
         if self.activation.skip is not None:
@@ -135,14 +131,14 @@ class Chain:
             if dx is None:
                 return None
             target = self.target(gradients)._replace(extra=None)
-            sums = fused_conv.receive(self.backward_reading(gradients.run), dx, target)
-            self.finish(gradients, target.g, sums)  # type: ignore[arg-type]
-        return gradients.found[self]  # type: ignore[no-any-return]
+            sums = fused_conv.receive(self.reading(gradients.run), dx, target)
+            self.finish(gradients, target.g, sums)
+        found: tuple[Array, Sums] = gradients.found[self]
+        return found
 
-    def _skip(self, run: Run) -> Array:
-        skip = self.activation.skip
-        source = self.sources.get(skip)  # type: ignore[arg-type]
-        return as_nhwc(run.array(skip) if source is None else source.array(run))  # type: ignore[arg-type]
+    def _skip(self, run: Run, skip: Value) -> Array:
+        source = self.sources.get(skip)
+        return as_nhwc(run.array(skip) if source is None else source.array(run))
 
 
 class ConvStep:
@@ -178,9 +174,9 @@ class ConvStep:
             norm = _norm.identity(self.shape[3], dtype)
         elif not in_training:
             norm = _norm.affine(self.norm, self.layer, None, self.pixels, dtype)
-            if not run.recording:  # BatchNorm folded into the convolution
-                w = np.ascontiguousarray(w * norm.scale)
-                b = b * norm.scale + norm.shift
+            if not run.recording:  # BatchNorm folded into the convolution, in float64
+                w = np.ascontiguousarray((w * norm.a).astype(dtype))
+                b = (b * norm.a + norm.shift).astype(dtype)
                 norm = _norm.identity(self.shape[3], dtype)
         options: dict[str, Any] = {"statistics": in_training}
         if self.pooled:
@@ -188,8 +184,8 @@ class ConvStep:
             options["selected"] = run.kept[self, "selected"] = run.buffer((self, "selected"), pooled, dtype)
             options["positive"] = self._rising(norm)
         moments = fused_conv.forward(self.reading(run), w, b, self.geometry, y, **options)
-        if norm is None:
-            norm = _norm.affine(self.norm, self.layer, moments, self.pixels, dtype)  # type: ignore[arg-type]
+        if norm is None and self.norm is not None:
+            norm = _norm.affine(self.norm, self.layer, moments, self.pixels, dtype)
         run.kept[self, "y"], run.kept[self, "norm"] = y, norm
         if self.chain is None:
             run.arrays[self.node.output] = from_nhwc(y)
@@ -212,10 +208,9 @@ class ConvStep:
             db = empty((w.shape[3],), dtype)
             bias_grad(gradient.g, db)
         target = self._target(gradients) if x.needs_grad else None
-        reading = self.reading(run) if self.source is None else self.source.backward_reading(run)
         sums = None
         if dw is not None or target is not None:
-            sums = fused_conv.backward(reading, gradient, w, self.geometry, dw=dw, target=target)
+            sums = fused_conv.backward(self.reading(run), gradient, w, self.geometry, dw=dw, target=target)
         self._send(gradients, dw, db, target, sums)
 
     def _target(self, gradients: Gradients) -> Target:

@@ -112,18 +112,10 @@ def choose_tile(width, dtype, rows=None):
 
 
 def group_of(tiles, rows, tile_bytes, budget):
-    """How many of a work item's tiles to take together: within ``budget`` bytes, wasting few rows of register tiles."""
+    """How many of a work item's tiles to take together: within ``budget`` bytes, in whole tiles of ``rows``."""
     most = max(rows, min(tiles, budget // tile_bytes))
-    parts = range(-(-tiles // most), -(-tiles // rows) + 1)
-    sizes = [round_up(-(-tiles // n), rows) for n in parts]
-    return min(
-        sizes, key=lambda size: (round_up(tiles, rows) if tiles % size == 0 else _padded(tiles, size, rows), -size)
-    )
-
-
-def _padded(tiles, size, rows):
-    """Rows of register tiles computed for ``tiles`` in groups of ``size``."""
-    return tiles // size * round_up(size, rows) + round_up(tiles % size, rows)
+    groups = -(-tiles // most)
+    return round_up(-(-tiles // groups), rows)
 
 
 def cut(batch, down, across, row_bytes, rows):
@@ -144,7 +136,7 @@ def _block(x, y, padding, tile, taps, images, rows):
     """The work items of ``rows`` tile rows or ``images`` images as a block of padded source rows."""
     batch, source_h, source_w, channels = x
     _, result_h, result_w, results = y
-    down, across = -(-result_h // tile[0]), -(-result_w // tile[1])
+    down, across = _tiles(y, tile)
     return Block(
         batch, source_h, source_w, channels, result_h, result_w, results,
         step=1, column_step=1, spread=1, images=images, rows=rows * tile[0], strips=-(-down // rows), copied=1,
