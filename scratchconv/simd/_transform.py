@@ -13,13 +13,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.datamodel import models
-from numba.core.typing.templates import AttributeTemplate
-from numba.extending import NativeValue, infer_getattr, lower_getattr, register_model, typeof_impl, unbox
 
 from scratchconv.simd import _codegen as code
 from scratchconv.simd._tile import pack, vectors_of
-from scratchconv.simd._types import TileShape, TileShapeType, VectorType
+from scratchconv.simd._types import TileShape, TileShapeType, VectorType, without_data
 
 Entries = tuple[tuple[Fraction, ...], ...]
 
@@ -46,7 +43,8 @@ class TransformType(types.Type):
     def __init__(self, transform: Transform) -> None:
         self.left, self.right = transform.left, transform.right
         self.source, self.result = transform.source._numba_type_, transform.result._numba_type_
-        self.sizes = {name: getattr(transform, name) for name in _SIZES}
+        for name in _SIZES:
+            setattr(self, name, getattr(transform, name))
         super().__init__(f"Transform({_text(self.left)} | {_text(self.right)}, {self.source.tile.dtype})")
 
 
@@ -61,45 +59,7 @@ def _text(matrix: Entries) -> str:
     return "; ".join(" ".join(map(str, row)) for row in matrix)
 
 
-register_model(TransformType)(models.OpaqueModel)
-
-
-@typeof_impl.register(Transform)
-def _typeof_transform(transform: Transform, context: Any) -> TransformType:
-    return transform._numba_type_
-
-
-@unbox(TransformType)
-def _unbox_transform(kind: TransformType, transform: Any, context: Any) -> NativeValue:
-    return NativeValue(context.context.get_dummy_value())
-
-
-@infer_getattr
-class _TransformAttributes(AttributeTemplate):
-    key = TransformType
-
-    def generic_resolve(self, transform: TransformType, name: str) -> Any:
-        if name in ("source", "result"):
-            return getattr(transform, name)
-        return types.int64 if name in _SIZES else None
-
-
-def _size_attribute(name: str) -> None:
-    @lower_getattr(TransformType, name)
-    def attribute(context: Any, builder: ir.IRBuilder, kind: TransformType, transform: ir.Value) -> ir.Constant:
-        return code.index(kind.sizes[name])
-
-
-def _shape_attribute(name: str) -> None:
-    @lower_getattr(TransformType, name)
-    def attribute(context: Any, builder: ir.IRBuilder, kind: TransformType, transform: ir.Value) -> ir.Value:
-        return context.get_dummy_value()
-
-
-for _name in _SIZES:
-    _size_attribute(_name)
-for _name in ("source", "result"):
-    _shape_attribute(_name)
+without_data(Transform, TransformType, "source", "result", *_SIZES)
 
 
 def grid_offsets(shape: TileShape, columns: int, row_step: int, column_step: int) -> tuple[int, ...]:
@@ -143,7 +103,7 @@ def _transformed(t: Any, tile: Any) -> Any:
 @code.primitive(transform, _transformed)
 def _(builder: ir.IRBuilder, context: Any, sig: Any, t: Any, tile: ir.Value) -> ir.Value:
     t, source = sig.args
-    xs, width = vectors_of(builder, tile, source), t.sizes["source_columns"]
+    xs, width = vectors_of(builder, tile, source), t.source_columns
     columns = [apply(builder, source.vector, t.left, xs[j::width]) for j in range(width)]
     rows = [apply(builder, source.vector, t.right, [column[i] for column in columns]) for i in range(len(t.left))]
     return pack(builder, context, sig.return_type, [vector for row in rows for vector in row])

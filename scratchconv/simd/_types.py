@@ -111,38 +111,41 @@ class _TileModel(models.PrimitiveModel):
         super().__init__(manager, kind, ir.ArrayType(vector_ir(kind.vector), kind.rows * kind.vecs))
 
 
-register_model(TileShapeType)(models.OpaqueModel)
+def without_data(host: type, kind: type, *names: str) -> None:
+    """Let compiled functions take ``host`` objects, whose whole meaning is in their type ``kind``.
+
+    ``names`` are the attributes that compiled code may read: integers, as constants, and further types without data.
+    """
+    register_model(kind)(models.OpaqueModel)
+
+    @typeof_impl.register(host)
+    def typeof_host(value: Any, context: Any) -> Any:
+        return value._numba_type_
+
+    @unbox(kind)
+    def unbox_host(kind: Any, value: Any, context: Any) -> NativeValue:
+        return NativeValue(context.context.get_dummy_value())
+
+    @infer_getattr
+    class _Attributes(AttributeTemplate):
+        key = kind
+
+        def generic_resolve(self, owner: Any, name: str) -> Any:
+            found = getattr(owner, name) if name in names else None
+            return types.int64 if isinstance(found, int) else found
+
+    for name in names:
+        _constant_attribute(kind, name)
 
 
-@typeof_impl.register(TileShape)
-def _typeof_shape(shape: TileShape, context: Any) -> TileShapeType:
-    return shape._numba_type_
+def _constant_attribute(kind: type, name: str) -> None:
+    @lower_getattr(kind, name)
+    def attribute(context: Any, builder: ir.IRBuilder, owner: Any, value: ir.Value) -> Any:
+        found = getattr(owner, name)
+        return ir.Constant(ir.IntType(64), found) if isinstance(found, int) else context.get_dummy_value()
 
 
-@unbox(TileShapeType)
-def _unbox_shape(kind: TileShapeType, shape: Any, context: Any) -> NativeValue:
-    return NativeValue(context.context.get_dummy_value())
-
-
-def _constant_attribute(name: str) -> None:
-    """Let compiled code read ``shape.<name>`` as a constant."""
-
-    @lower_getattr(TileShapeType, name)
-    def attribute(context: Any, builder: ir.IRBuilder, kind: TileShapeType, shape: ir.Value) -> ir.Constant:
-        return ir.Constant(ir.IntType(64), getattr(kind, name))
-
-
-@infer_getattr
-class _ShapeAttributes(AttributeTemplate):
-    key = TileShapeType
-
-    def generic_resolve(self, shape: TileShapeType, name: str) -> Any:
-        return types.int64 if name in _SHAPE_ATTRIBUTES else None
-
-
-_SHAPE_ATTRIBUTES = ("rows", "vecs", "width", "lanes", "taps")
-for _name in _SHAPE_ATTRIBUTES:
-    _constant_attribute(_name)
+without_data(TileShape, TileShapeType, "rows", "vecs", "width", "lanes", "taps")
 
 
 def scalar_ir(dtype: types.Type) -> ir.Type:

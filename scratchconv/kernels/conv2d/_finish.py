@@ -21,7 +21,7 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._jit import inner, kernel
-from scratchconv.kernels.conv2d._block import images_of, result_offset, result_rows_of
+from scratchconv.kernels.conv2d._block import count_items, images_of, result_offset, result_rows_of
 
 NOTHING, MOMENTS, SELECT, RECEIVE, EXTRA, MASK, MASK_AFFINE, SECOND, SUMS = 0, 1, 2, 4, 8, 16, 32, 64, 128
 
@@ -44,6 +44,11 @@ def nothing(y):
     """Leave the results ``y`` alone."""
     none = y[:0].reshape(-1)
     return Finish(NOTHING, none, none, none, none, none, none, 0, none)
+
+
+def begin(y, g, make):
+    """What becomes of the results ``y`` of the work items of ``g``: ``make(items)`` says so, None leaves them alone."""
+    return nothing(y) if make is None else make(count_items(g))
 
 
 def make_finish(kind, y, items, coefficients=(), **arrays):

@@ -18,7 +18,7 @@ from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _panels
 from scratchconv.kernels.conv2d._ahead import fetch_finish, fetch_result, fetch_source, result_stretch, source_stretch
-from scratchconv.kernels.conv2d._finish import finish_item, nothing
+from scratchconv.kernels.conv2d._finish import begin, finish_item
 from scratchconv.kernels.conv2d._plan import (
     Limits,
     choose_tile,
@@ -128,7 +128,7 @@ def _launch(source, w, orientation, bias, y, groups, row, column, make_finish):
     padded_bias = np.zeros((groups, panels.shape[1] * shape.width), y.dtype)
     padded_bias[:, :filters] = bias.reshape(groups, filters)
     g = _block.describe(x_shape, y.shape, strip, row, column)
-    finish = nothing(y) if make_finish is None else make_finish(_block.count_items(g))
+    finish = begin(y, g, make_finish)
     _run(shape, source, g, *tables[1:5], panels, padded_bias, y.reshape(-1), finish)
     return finish
 

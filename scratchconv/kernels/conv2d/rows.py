@@ -17,7 +17,7 @@ from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
-from scratchconv.kernels.conv2d._finish import finish_item, nothing
+from scratchconv.kernels.conv2d._finish import begin, finish_item
 from scratchconv.kernels.conv2d._plan import Limits, cut, forward_direction
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad, run_weight_grad, weight_grad
@@ -118,7 +118,7 @@ def _launch(source, w, bias, padding, y, make_finish):
     weights[..., :results] = w
     padded_bias = np.zeros(shape.lanes, dtype)
     padded_bias[:results] = bias
-    finish = nothing(y) if make_finish is None else make_finish(_block.count_items(g))
+    finish = begin(y, g, make_finish)
     _run(shape, source, g, taps[0], weights.reshape(-1), padded_bias, y.reshape(-1), finish)
     return finish
 

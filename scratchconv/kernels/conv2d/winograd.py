@@ -19,7 +19,7 @@ from scratchconv.kernels._jit import helper, inner, kernel, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import fetch_finish, fetch_result, fetch_source, result_stretch, source_stretch
-from scratchconv.kernels.conv2d._finish import finish_item, nothing
+from scratchconv.kernels.conv2d._finish import begin, finish_item
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad, merge
 from scratchconv.kernels.conv2d._weight_grad import run_weight_grad as direct_weight_grad
@@ -136,7 +136,7 @@ def _launch(source, w, bias, padding, tile, y, make_finish):
     _transform_weights(maps.kernel, padded.reshape(-1), depth, width, shape.width, tiling.weight_plane, weights)
     padded_bias = np.zeros(width, dtype)
     padded_bias[:results] = bias
-    finish = nothing(y) if make_finish is None else make_finish(_block.count_items(g))
+    finish = begin(y, g, make_finish)
     _run(maps.source, maps.result, shape, source, g, tiling, weights, padded_bias, y.reshape(-1), finish)
     return finish
 
