@@ -8,7 +8,7 @@ import importlib.util
 import inspect
 import io
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,12 @@ LADDER = (
     Rung("Winograd", f"{FOLDER}.winograd"),
     Rung("Winograd, fast", f"{FOLDER}.winograd", "fast"),
 )
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """The given rungs' names, each once, from the slowest to the fastest."""
+    found = set(names)
+    return [rung.name for rung in LADDER if rung.name in found]
 
 
 def rungs(shape: Shape, direction: str) -> list[Rung]:

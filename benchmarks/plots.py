@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.algorithms import in_order
 from benchmarks.convolution import DIRECTIONS, LAYOUTS
 
 Document = dict[str, Any]
@@ -51,7 +52,7 @@ def ladder(document: Document) -> Figure:
     figure, panels = plt.subplots(1, len(layers), figsize=(6 * len(layers), 4), layout="constrained", squeeze=False)
     for axes, layer in zip(panels[0], layers, strict=True):
         rows = [row for row in document["ladder"] if row["layer"] == layer]
-        rungs = list(dict.fromkeys(row["rung"] for row in rows))
+        rungs = in_order(row["rung"] for row in rows)
         for i, direction in enumerate(DIRECTIONS):
             mine = {row["rung"]: row["gflops"] for row in rows if row["direction"] == direction}
             places = [j + (i - 1) * 0.27 for j, rung in enumerate(rungs) if rung in mine]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 
+from benchmarks.algorithms import in_order
 from benchmarks.convolution import DIRECTIONS
 from benchmarks.formatting import Document, markdown, percent, provenance, slow_phases, step_name, times
 from benchmarks.sweep import BEHIND
@@ -50,7 +51,9 @@ def short_ladder(documents: list[Document]) -> str:
     lines = document["ladder"]
     head = ["layer", "rung", "lines", *(f"{direction}, GFLOP/s" for direction in DIRECTIONS), "largest error"]
     rows = []
-    for layer, rung in dict.fromkeys((line["layer"], line["rung"]) for line in lines):
+    layers = dict.fromkeys(line["layer"] for line in lines)
+    named = [(layer, rung) for layer in layers for rung in in_order(x["rung"] for x in lines if x["layer"] == layer)]
+    for layer, rung in named:
         mine = {line["direction"]: line for line in lines if (line["layer"], line["rung"]) == (layer, rung)}
         speeds = [f"{mine[d]['gflops']:.3g} ({percent(mine[d]['share'])})" if d in mine else "" for d in DIRECTIONS]
         error = max(line["error"] for line in mine.values())

@@ -77,3 +77,8 @@ def test_every_rung_computes_the_convolution(direction: str) -> None:
     assert found[-1].name == "Winograd, fast"
     for rung in found:
         checked(rung.name, job.algorithm(rung.load(), direction), job.truth(direction), rung.tolerance)
+
+
+def test_rungs_stand_in_their_order_also_where_one_direction_lacks_some() -> None:
+    met = ["direct", "Winograd", "direct", "direct with row reuse"]  # row reuse for the input gradient only
+    assert algorithms.in_order(met) == ["direct", "direct with row reuse", "Winograd"]
