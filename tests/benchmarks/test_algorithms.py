@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import algorithms
-from benchmarks.algorithms import LADDER, Rung, code_lines, files, rungs
+from benchmarks.algorithms import LADDER, Rung, code_lines, files, in_order, rungs
 from benchmarks.convolution import DIRECTIONS, Job, Shape, checked
 
 SHAPE = Shape("any", 1, 8, 8, 16, 3, stride=2, groups=4)
@@ -81,4 +81,4 @@ def test_every_rung_computes_the_convolution(direction: str) -> None:
 
 def test_rungs_stand_in_their_order_also_where_one_direction_lacks_some() -> None:
     met = ["direct", "Winograd", "direct", "direct with row reuse"]  # row reuse for the input gradient only
-    assert algorithms.in_order(met) == ["direct", "direct with row reuse", "Winograd"]
+    assert in_order(met) == ["direct", "direct with row reuse", "Winograd"]
