@@ -39,7 +39,7 @@ from scratchconv.simd._tile import (
     zeros,
 )
 from scratchconv.simd._transform import Transform, grid_offsets, transform
-from scratchconv.simd._types import TileShape
+from scratchconv.simd._types import TileShape, without_data
 from scratchconv.simd._vector import (
     absolute,
     fma,
@@ -53,10 +53,12 @@ from scratchconv.simd._vector import (
     prefetch,
     prefetch_write,
     select,
+    settle,
     splat,
     square_root,
     store,
     store_partial,
+    stream,
     sum_lanes,
 )
 
@@ -85,11 +87,13 @@ __all__ = [
     "row_offsets",
     "run_tasks",
     "select",
+    "settle",
     "splat",
     "spread",
     "square_root",
     "store",
     "store_partial",
+    "stream",
     "sum_lanes",
     "tile_load",
     "tile_load_partial",
@@ -98,5 +102,6 @@ __all__ = [
     "transform",
     "vector_bytes",
     "vector_registers",
+    "without_data",
     "zeros",
 ]

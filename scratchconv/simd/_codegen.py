@@ -88,6 +88,13 @@ def store_vector(builder: ir.IRBuilder, kind: VectorType, value: ir.Value, point
     instruction.align = kind.dtype.bitwidth // 8
 
 
+def stream_vector(builder: ir.IRBuilder, kind: VectorType, value: ir.Value, pointer: ir.Value) -> None:
+    """Store one vector past the caches; the address is a multiple of the vector's size."""
+    instruction = builder.store(value, builder.bitcast(pointer, vector_ir(kind).as_pointer()))
+    instruction.align = kind.lanes * kind.dtype.bitwidth // 8
+    instruction.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(I32, 1)]))
+
+
 def constant(kind: VectorType, number: float) -> ir.Constant:
     """Vector with ``number`` in every lane."""
     return ir.Constant(vector_ir(kind), [number] * kind.lanes)

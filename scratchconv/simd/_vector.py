@@ -60,6 +60,18 @@ def store_partial(x: Any, i: int, v: Any, n: int) -> None:
     flat(x)[i : i + n] = v[:n]
 
 
+def stream(x: Any, i: int, v: Any) -> None:
+    """``x[i : i + lanes] = v`` past the caches, for results larger than they are; the address must divide a vector.
+
+    An ordinary store first reads the line that it writes into, and puts out another one that someone may need.
+    """
+    store(x, i, v)
+
+
+def settle() -> None:
+    """Let no later store overtake the streamed ones: the last statement of a task that has called :func:`stream`."""
+
+
 def splat(x: Any, number: float) -> Any:
     """Vector of the dtype of array ``x`` with ``number`` in every lane."""
     return np.full(lanes_of(x), number, x.dtype)
@@ -107,6 +119,16 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value) -
 @code.primitive(store, lambda x, i, v: types.none if _array_and_integers(x, i) == v else None)
 def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value, v: ir.Value) -> None:
     code.store_vector(builder, sig.args[2], v, code.element(builder, context, sig.args[0], x, i))
+
+
+@code.primitive(stream, lambda x, i, v: types.none if _array_and_integers(x, i) == v else None)
+def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value, v: ir.Value) -> None:
+    code.stream_vector(builder, sig.args[2], v, code.element(builder, context, sig.args[0], x, i))
+
+
+@code.primitive(settle, lambda: types.none)
+def _(builder: ir.IRBuilder, context: Any, sig: Any) -> None:
+    builder.fence("seq_cst")
 
 
 @code.primitive(load_partial, lambda x, i, n: _array_and_integers(x, i, n))

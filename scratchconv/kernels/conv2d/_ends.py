@@ -23,7 +23,8 @@ def read_all(source, images, out):
 
 @inner
 def _receive_item(item, finish, pixels, channels, g):
-    receive_pixels(finish, item, g, item * pixels * channels, pixels, channels)
+    at = item * pixels * channels
+    receive_pixels(finish, item, g, at, pixels, channels, g, at, False)
 
 
 @threaded_kernel

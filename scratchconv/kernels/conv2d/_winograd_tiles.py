@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scratchconv import simd
+from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import inner
 
 
@@ -46,6 +47,13 @@ def _next_place(tiling, rows, n, i, j):
         if i == rows:
             n, i = n + 1, 0
     return n, i, j
+
+
+@inner
+def clear_padding(s, at, g):
+    """Zero the block ``g`` at ``at`` if its pixels are wider than their channels: nothing else writes the rest."""
+    if g.pixel != g.channels:
+        fill_zero(s, at, g.images * g.height * g.width * g.pixel)
 
 
 @inner

@@ -18,7 +18,7 @@ from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _panels
 from scratchconv.kernels.conv2d._ahead import fetch_finish, fetch_result, fetch_source, result_stretch, source_stretch
-from scratchconv.kernels.conv2d._finish import begin, finish_item
+from scratchconv.kernels.conv2d._finish import NOTHING, begin, finish_item
 from scratchconv.kernels.conv2d._plan import (
     Limits,
     choose_tile,
@@ -92,7 +92,8 @@ def _work(chunk, chunks, shape, x, g, source, result, pieces, runs, weights, bia
                     y, at + group * filters + f, filters - f, ahead, share if gp == 0 else shares,
                 )  # fmt: skip
             share += (pieces[variant, phase, 1] + shape.rows - 1) // shape.rows
-        finish_item(finish, g, item, y)
+        if finish.kind != NOTHING:
+            finish_item(finish, g, item, y, _block.result_offset(g, item), y, False)
 
 
 @threaded_kernel

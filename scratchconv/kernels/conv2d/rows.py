@@ -17,7 +17,7 @@ from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
-from scratchconv.kernels.conv2d._finish import begin, finish_item
+from scratchconv.kernels.conv2d._finish import NOTHING, begin, finish_item
 from scratchconv.kernels.conv2d._plan import Limits, cut, forward_direction
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad, run_weight_grad, weight_grad
@@ -89,7 +89,8 @@ def _work(chunk, chunks, shape, source, g, taps, weights, bias, y, finish):
                               weights, bias, y, yi, g.result_w, g.results, ahead, share)  # fmt: skip
                 share += stretches
                 yi += g.result_w * g.results
-        finish_item(finish, g, item, y)
+        if finish.kind != NOTHING:
+            finish_item(finish, g, item, y, _block.result_offset(g, item), y, False)
 
 
 @threaded_kernel
