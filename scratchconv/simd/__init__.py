@@ -17,7 +17,8 @@ Tile
 Tasks
     ``run_tasks(body, count, *arguments)`` calls ``body(i, *arguments)`` for each i, on all threads.
 Memory
-    ``memory_at(x, address, size)``, an array of the dtype of array x at an address.
+    ``memory_at(x, address, size)``, an array of the dtype of array x at an address; ``address_of(x, i)``;
+    ``prefetch_at(address)``.
 Transforms
     ``Transform(left, right, dtype)``, two constant matrices; ``transform(t, tile)`` = left X rightᵀ in every lane;
     ``grid_offsets(shape, columns, row_step, column_step)``, the offsets of a tile that is a grid of pixels.
@@ -25,7 +26,7 @@ CPU
     ``lanes(dtype)``, ``vector_bytes()``, ``vector_registers()``, ``cache_bytes(level)``.
 """
 
-from scratchconv.simd._address import memory_at
+from scratchconv.simd._address import address_of, memory_at, prefetch_at
 from scratchconv.simd._cpu import cache_bytes, lanes, vector_bytes, vector_registers
 from scratchconv.simd._product import column_sums, lane_fma, outer_fma, outer_fma_row
 from scratchconv.simd._tasks import run_tasks
@@ -66,6 +67,7 @@ __all__ = [
     "TileShape",
     "Transform",
     "absolute",
+    "address_of",
     "cache_bytes",
     "column_sums",
     "fma",
@@ -83,6 +85,7 @@ __all__ = [
     "outer_fma",
     "outer_fma_row",
     "prefetch",
+    "prefetch_at",
     "prefetch_write",
     "row_offsets",
     "run_tasks",

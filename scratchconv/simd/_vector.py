@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin
 
@@ -164,12 +163,8 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value) -
 
 
 def _prefetch(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value, for_write: int) -> None:
-    pointer = code.I8.as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [pointer, code.I32, code.I32, code.I32])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    where = builder.bitcast(code.element(builder, context, sig.args[0], x, i), pointer)
-    into_l2, data = code.I32(2), code.I32(1)
-    builder.call(function, [where, code.I32(for_write), into_l2, data])
+    where = builder.bitcast(code.element(builder, context, sig.args[0], x, i), code.I8.as_pointer())
+    code.prefetch(builder, where, for_write)
 
 
 @code.primitive(opaque, lambda i: types.int64 if code.are_integers(i) else None)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from scratchconv import simd
 from scratchconv.kernels._jit import inner, threaded_kernel
 from scratchconv.kernels.conv2d._finish import receive_pixels
-from scratchconv.kernels.conv2d._source import read_row
+from scratchconv.kernels.conv2d._source import read_rows
 
 
 @inner
 def _read_image(image, source, out):
     line = source.columns * source.channels
-    for row in range(source.rows):
-        read_row(source, image, row, 0, source.columns, out, (image * source.rows + row) * line, source.channels)
+    at = image * source.rows * line
+    read_rows(source, image, 0, source.rows, 0, source.columns, out, at, line, source.channels)
 
 
 @threaded_kernel

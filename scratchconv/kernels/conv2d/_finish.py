@@ -22,11 +22,9 @@ import numpy as np
 from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner, kernel
 from scratchconv.kernels.conv2d._block import count_items, images_of, result_offset, result_rows_of
+from scratchconv.kernels.conv2d._source import FAR
 
 NOTHING, MOMENTS, SELECT, RECEIVE, EXTRA, MASK, MASK_AFFINE, SECOND, SUMS = 0, 1, 2, 4, 8, 16, 32, 64, 128
-
-
-FAR = 1 << 20  # bytes of results from which on they go past the caches: smaller ones are still there when next read
 
 
 class Finish(NamedTuple):
@@ -67,16 +65,11 @@ def make_finish(kind, y, items, coefficients=(), **arrays):
     return Finish(kind, *given, rows.reshape(-1), pitch, sums)
 
 
-@inner
-def is_far(y):
-    """Whether ``y``, and arrays of its size, are in no cache when they are next read."""
-    return y.size * y.itemsize > FAR
-
-
 @helper
 def streams_into(y, channels):
-    """Whether results go to ``y`` past the caches: there are many, in whole vectors that begin on cache lines."""
-    return is_far(y) and channels % simd.lanes_of(y) == 0 and y.ctypes.data % 64 == 0
+    """Whether results go to ``y`` past the caches; see _source.goes_past_caches."""
+    many = y.size * y.itemsize > FAR
+    return many and channels % simd.lanes_of(y) == 0 and y.ctypes.data % 64 == 0
 
 
 @inner

@@ -14,7 +14,7 @@ from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
-from scratchconv.kernels.conv2d._ahead import fetch_finish, fetch_source, result_stretch, source_stretch
+from scratchconv.kernels.conv2d._ahead import ERRANDS, fetch, list_finish, list_source, start_list
 from scratchconv.kernels.conv2d._finish import begin, finish_item, streams_into
 from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._winograd_tiles import (
@@ -31,24 +31,26 @@ SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes th
 
 
 @inner
-def _add_products(shape, a, ai, slab, depth, b, bi, width, tiles, total, at, fresh):
-    """total[k, l] += Σ_t A[t, k] B[t, l] for one plane: the sum of these tiles from zero, then added.
+def _add_products(maps, tiling, tiles, s, a, b, total, fresh, errands, share):
+    """total[p, k, l] += Σ_t A[p, t, k] B[p, t, l] for each plane p: the sum of these ``tiles`` from zero, then added.
 
-    A lies in slabs of one vector of channels, as in ``multiply``; a ``fresh`` total holds nothing yet.
+    All lie in the scratch ``s``, A in slabs as in ``multiply``; a ``fresh`` total holds nothing yet.
     """
     simd.keep_apart()
-    lanes = simd.lanes_of(a)
+    shape, lanes, width = maps.products, simd.lanes_of(s), tiling.lanes
     rows, where = simd.grid_offsets(shape, 1, 1, 0), simd.grid_offsets(shape, 1, width, 0)
-    for k in range(0, depth, shape.rows):
-        first = ai + k // lanes * slab + k % lanes
-        for f in range(0, width, shape.width):
-            acc = simd.zeros(shape)
-            for t in range(tiles):
-                acc = simd.outer_fma(acc, a, simd.opaque(first + t * lanes), rows, b, bi + t * width + f)
-            o = at + k * width + f
-            if not fresh:
-                acc = acc + simd.tile_load(shape, total, o, where)
-            simd.tile_store(acc, total, o, where)
+    for p in range(maps.source.rows * maps.source.columns):
+        fetch(errands, share + p)
+        for k in range(0, tiling.depth, shape.rows):
+            first = a + p * tiling.source_plane + k // lanes * lanes * tiling.group + k % lanes
+            for f in range(0, width, shape.width):
+                acc, bi = simd.zeros(shape), b + p * tiling.tiles_plane + f
+                for t in range(tiles):
+                    acc = simd.outer_fma(acc, s, simd.opaque(first + t * lanes), rows, s, bi + t * width)
+                o = total + p * tiling.sums_plane + k * width + f
+                if not fresh:
+                    acc = acc + simd.tile_load(shape, s, o, where)
+                simd.tile_store(acc, s, o, where)
 
 
 @inner
@@ -65,50 +67,31 @@ def _weights_of(t, products, at, plane, depth, width, lanes, dw, o):
 
 
 @inner
-def _products_of(maps, x, dy, finish, ahead, g, tiling, part, s, start, weights, fresh):
-    """Multiply plane by plane, for dw and, if there are ``weights``, for dx; fetch what comes next."""
-    shape, slab = maps.tile, tiling.group * simd.lanes_of(s)
-    planes, panel = maps.source.rows * maps.source.columns, tiling.depth * shape.width
-    share = part.first // tiling.group * planes
-    for p in range(planes):
-        fetch_source(dy, ahead[0], share + p)
-        fetch_source(x, ahead[1], share + p)
-        fetch_finish(finish, ahead[2], share + p)
-        source = start + tiling.source_at + p * tiling.source_plane
-        _add_products(maps.products, s, source, slab, tiling.depth,
-                      s, start + tiling.tiles_at + p * tiling.tiles_plane, tiling.lanes, part.tiles,
-                      s, start + tiling.sums_at + p * tiling.sums_plane, fresh)  # fmt: skip
-        if weights.size:
-            for f in range(0, tiling.width, shape.width):
-                multiply(shape, s, source, slab, tiling.depth,
-                         weights, p * tiling.weight_plane + f // shape.width * panel,
-                         s, start + tiling.result_at + (f // shape.width * planes + p) * tiling.result_plane,
-                         part.tiles)  # fmt: skip
-
-
-@inner
-def _part_of_item(maps, x, dy, finish, ahead, gx, g, tiling, part, s, start, weights, bias, fresh):
-    """One group of tiles of a work item whose dy and x lie in the scratch ``s``."""
+def _part_of_item(maps, errands, gx, g, tiling, part, s, start, weights, bias, fresh):
+    """Compute one group of tiles of a work item whose dy and x lie in the scratch ``s``: dw and, with weights, dx."""
     shape, lanes = maps.tile, simd.lanes_of(s)
-    planes, out = maps.source.rows * maps.source.columns, start + tiling.out_at
+    planes, panels = maps.source.rows * maps.source.columns, tiling.width // shape.width
+    source, tiles = start + tiling.source_at, start + tiling.tiles_at
+    share = part.first // tiling.group * planes * (1 + panels)
     transform_patches(maps.source, g, tiling, part, s, start + tiling.block_at,
-                      s, start + tiling.source_at, tiling.source_plane, tiling.group * lanes, lanes)  # fmt: skip
+                      s, source, tiling.source_plane, tiling.group * lanes, lanes)  # fmt: skip
     transform_patches(maps.gradient, gx, tiling, part, s, start + tiling.x_at,
-                      s, start + tiling.tiles_at, tiling.tiles_plane, lanes, tiling.lanes)  # fmt: skip
-    _products_of(maps, x, dy, finish, ahead, g, tiling, part, s, start, weights, fresh)
+                      s, tiles, tiling.tiles_plane, lanes, tiling.lanes)  # fmt: skip
+    _add_products(maps, tiling, part.tiles, s, source, tiles, start + tiling.sums_at, fresh, errands, share)
     if weights.size:
-        for f in range(0, g.results, shape.width):
-            products = start + tiling.result_at + f // shape.width * planes * tiling.result_plane
-            transform_results(maps.result, shape, g, tiling, part, s, products, bias, f, s, out, start)
+        for panel in range(panels):
+            products, w = start + tiling.result_at, panel * tiling.depth * shape.width
+            multiply(maps, tiling, part.tiles, s, source, weights, w, products, errands, share + (1 + panel) * planes)
+            transform_results(maps.result, shape, g, tiling, part, s, products, bias, panel * shape.width,
+                              s, start + tiling.out_at, start)  # fmt: skip
 
 
 @helper
 def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx, finish):
     """Compute dx of the work items of one chunk, and totals[chunk] = their part of dw turned."""
     first, last = _block.chunk_of(g, chunk, chunks)
-    planes = maps.source.rows * maps.source.columns
     s, start = aligned_empty(dx, tiling.scratch)
-    streams, fresh = streams_into(dx, g.results), True
+    streams, errands, fresh = streams_into(dx, g.results), np.empty(ERRANDS, np.int64), True
     clear_padding(s, start + tiling.block_at, g)
     clear_padding(s, start + tiling.x_at, gx)
     for item in range(first, last):
@@ -116,12 +99,15 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
         _block.fill_block(dy, g, item, s, start + tiling.block_at)
         _block.fill_block(x, gx, item, s, start + tiling.x_at)
         tiles = _block.images_of(g, item) * rows * tiling.columns
-        shares = (tiles + tiling.group - 1) // tiling.group * planes
-        ahead = (source_stretch(dy, g, item + 1, shares), source_stretch(x, gx, item + 1, shares),
-                 result_stretch(dx, g, item, shares))  # fmt: skip
+        groups, planes = (tiles + tiling.group - 1) // tiling.group, maps.source.rows * maps.source.columns
+        shares = groups * planes * (1 + (tiling.width // maps.tile.width if weights.size else 0))
+        start_list(errands)
+        list_source(errands, dy, g, item + 1, shares)
+        list_source(errands, x, gx, item + 1, shares)
+        list_finish(errands, finish, dx, g, item, shares)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows, tile, min(tiling.group, tiles - tile))
-            _part_of_item(maps, x, dy, finish, ahead, gx, g, tiling, part, s, start, weights, bias, fresh)
+            _part_of_item(maps, errands, gx, g, tiling, part, s, start, weights, bias, fresh)
             fresh = False
         if weights.size:
             finish_item(finish, g, item, s, start + tiling.out_at, dx, streams)

@@ -234,7 +234,7 @@ def backward(dy, dx, padding, tile, taps, shape, products):
     images, rows = cut(dy[0], down, across, row_bytes, shape.rows)
     g = _block(dy, dx, padding, tile, taps, images, rows)
     gx = _block(dx, dx, (0, 0), tile, (1, 1), images, rows)._replace(pixel=lanes)
-    group = group_of(images * rows * across, shape.rows, count * (pitch + lanes + width) * itemsize, GROUP_BYTES)
+    group = group_of(images * rows * across, shape.rows, count * (pitch + lanes + shape.width) * itemsize, GROUP_BYTES)
     source_plane, tiles_plane, result_plane = plane(group * pitch), plane(group * lanes), plane(group * shape.width)
     weight_plane, sums_plane = plane(depth * width), plane(pitch * lanes)
     block_at = round_up(tile[0] * tile[1] * shape.lanes, 16)
@@ -242,7 +242,7 @@ def backward(dy, dx, padding, tile, taps, shape, products):
     source_at = x_at + _elements(gx)
     tiles_at = source_at + count * source_plane
     result_at = tiles_at + count * tiles_plane
-    sums_at = result_at + count * result_plane * (width // shape.width)
+    sums_at = result_at + count * result_plane
     out_at = sums_at + count * sums_plane
     end = out_at + images * min(rows * tile[0], dx[1]) * dx[2] * dx[3]
     tiling = Tiling(across, *tile, group, depth, pitch, width, source_plane, result_plane, weight_plane,

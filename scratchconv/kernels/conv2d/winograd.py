@@ -18,7 +18,7 @@ from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _winograd_backward
 from scratchconv.kernels.conv2d import _winograd_plan as plan
-from scratchconv.kernels.conv2d._ahead import fetch_finish, fetch_source, result_stretch, source_stretch
+from scratchconv.kernels.conv2d._ahead import ERRANDS, list_finish, list_source, start_list
 from scratchconv.kernels.conv2d._finish import begin, finish_item, streams_into
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad
@@ -65,23 +65,19 @@ def pays(channels, filters, pixels):
 
 
 @inner
-def _part_of_item(maps, source, finish, ahead, g, tiling, part, s, start, weights, bias):
-    """Compute one group of tiles of a work item whose source lies in the scratch ``s``; fetch what comes next."""
-    shape, planes, lanes = maps.tile, maps.source.rows * maps.source.columns, simd.lanes_of(s)
-    slab, panel = tiling.group * lanes, tiling.depth * shape.width
-    transformed, result = start + tiling.source_at, start + tiling.result_at
-    share = part.first // tiling.group * (tiling.width // shape.width) * planes
+def _part_of_item(maps, errands, g, tiling, part, s, start, weights, bias):
+    """Compute one group of tiles of a work item whose source lies in the scratch ``s``."""
+    shape, lanes = maps.tile, simd.lanes_of(s)
+    source, products = start + tiling.source_at, start + tiling.result_at
+    panels, planes = tiling.width // shape.width, maps.source.rows * maps.source.columns
     transform_patches(maps.source, g, tiling, part, s, start + tiling.block_at,
-                      s, transformed, tiling.source_plane, slab, lanes)  # fmt: skip
-    for f in range(0, g.results, shape.width):
-        for p in range(planes):
-            fetch_source(source, ahead[0], share)
-            fetch_finish(finish, ahead[1], share)
-            share += 1
-            multiply(shape, s, transformed + p * tiling.source_plane, slab, tiling.depth,
-                     weights, p * tiling.weight_plane + f // shape.width * panel,
-                     s, result + p * tiling.result_plane, part.tiles)  # fmt: skip
-        transform_results(maps.result, shape, g, tiling, part, s, result, bias, f, s, start + tiling.out_at, start)
+                      s, source, tiling.source_plane, tiling.group * lanes, lanes)  # fmt: skip
+    for panel in range(panels):
+        share = (part.first // tiling.group * panels + panel) * planes
+        w = panel * tiling.depth * shape.width
+        multiply(maps, tiling, part.tiles, s, source, weights, w, products, errands, share)
+        transform_results(maps.result, shape, g, tiling, part, s, products, bias, panel * shape.width,
+                          s, start + tiling.out_at, start)  # fmt: skip
 
 
 @helper
@@ -89,7 +85,7 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
     """Compute the work items of one chunk."""
     first, last = _block.chunk_of(g, chunk, chunks)
     s, start = aligned_empty(y, tiling.scratch)
-    streams = streams_into(y, g.results)
+    streams, errands = streams_into(y, g.results), np.empty(ERRANDS, np.int64)
     clear_padding(s, start + tiling.block_at, g)
     for item in range(first, last):
         rows = (_block.result_rows_of(g, item) + tiling.high - 1) // tiling.high
@@ -97,10 +93,12 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
         tiles = _block.images_of(g, item) * rows * tiling.columns
         groups = (tiles + tiling.group - 1) // tiling.group
         shares = groups * (tiling.width // maps.tile.width) * maps.source.rows * maps.source.columns
-        ahead = source_stretch(source, g, item + 1, shares), result_stretch(y, g, item, shares)
+        start_list(errands)
+        list_source(errands, source, g, item + 1, shares)
+        list_finish(errands, finish, y, g, item, shares)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows, tile, min(tiling.group, tiles - tile))
-            _part_of_item(maps, source, finish, ahead, g, tiling, part, s, start, weights, bias)
+            _part_of_item(maps, errands, g, tiling, part, s, start, weights, bias)
         finish_item(finish, g, item, s, start + tiling.out_at, y, streams)
     simd.settle()
 
