@@ -15,7 +15,7 @@ from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d._ahead import fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._plan import Limits, choose_tile, cut, forward_direction
-from scratchconv.kernels.conv2d._source import PLAIN, plain, read_row
+from scratchconv.kernels.conv2d._source import PLAIN, plain, read_rows
 
 CHUNKS = 16  # partial sums of dw
 SCRATCH = 32 << 20  # bytes that all partial sums may take together; at least two are kept
@@ -108,12 +108,10 @@ def _place_gradient(dy, g, item, dense):
     """Return the array and the offset where dy of the work item begins: the source itself or ``dense``, filled."""
     if dy.kind == PLAIN:
         return dy.first, _block.result_offset(g, item)
-    o, line = 0, g.result_w * g.results
+    rows, line = _block.rows_of(g, item), g.result_w * g.results
     for n in range(_block.images_of(g, item)):
-        for r in range(_block.rows_of(g, item)):
-            image, row = item // g.strips * g.images + n, item % g.strips * g.rows + r
-            read_row(dy, image, row, 0, g.result_w, dense, o, g.results)
-            o += line
+        image, row = item // g.strips * g.images + n, item % g.strips * g.rows
+        read_rows(dy, image, row, rows, 0, g.result_w, dense, n * rows * line, line, g.results)
     return dense, 0
 
 
