@@ -14,7 +14,7 @@ import numpy as np
 from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
-from scratchconv.kernels.conv2d import _block
+from scratchconv.kernels.conv2d import _block, _groups
 from scratchconv.kernels.conv2d._ahead import fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._plan import Limits, choose_tile, cut, forward_direction
 from scratchconv.kernels.conv2d._source import PLAIN, plain, read_row
@@ -189,6 +189,16 @@ def merge(totals, out):
 
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
     """As weight_grad, of two Sources (see _source); there is one ``precision`` only."""
+    m = _groups.merged(groups, dw.shape[3] // groups, simd.lanes(dw.dtype))
+    if m > 1:
+        wide = np.empty((*dw.shape[:2], m * dw.shape[2], dw.shape[3]), dw.dtype)
+        _run_weight_grad(x, dy, stride, padding, dilation, groups // m, wide)
+        _groups.gather(wide, groups, m, dw)
+    else:
+        _run_weight_grad(x, dy, stride, padding, dilation, groups, dw)
+
+
+def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
     sizes = (x.rows, x.columns), (dy.rows, dy.columns)
     dims = zip(*sizes, dw.shape[:2], stride, padding, dilation, strict=True)
     directions = tuple(forward_direction(*dim) for dim in dims)
