@@ -13,7 +13,7 @@ Tile
     ``TileShape(rows, vecs, dtype)`` passed as an argument fixes the shape at compile time; ``zeros(shape)``,
     ``spread(shape, w, wi)``, ``row_offsets(shape, table, i)``, ``tile_load``, ``tile_store`` and their ``_partial``
     forms, ``outer_fma`` (numbers times vectors), ``outer_fma_row`` (one broadcast feeds several taps), ``lane_fma``
-    (vectors times vectors), ``column_sums``; ``+ - *`` between tiles.
+    (vectors times vectors), ``column_sums``, ``transpose``; ``+ - *`` between tiles.
 Tasks
     ``run_tasks(body, count, *arguments)`` calls ``body(i, *arguments)`` for each i, on all threads.
 Memory
@@ -40,6 +40,7 @@ from scratchconv.simd._tile import (
     zeros,
 )
 from scratchconv.simd._transform import Transform, grid_offsets, transform
+from scratchconv.simd._transpose import transpose
 from scratchconv.simd._types import TileShape, without_data
 from scratchconv.simd._vector import (
     absolute,
@@ -103,6 +104,7 @@ __all__ = [
     "tile_store",
     "tile_store_partial",
     "transform",
+    "transpose",
     "vector_bytes",
     "vector_registers",
     "without_data",

@@ -16,7 +16,7 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
-from scratchconv.kernels.conv2d import _block, _panels
+from scratchconv.kernels.conv2d import _block, _groups, _panels
 from scratchconv.kernels.conv2d._ahead import fetch_finish, fetch_result, fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._finish import NOTHING, begin, finish_item
 from scratchconv.kernels.conv2d._plan import (
@@ -120,18 +120,26 @@ def _launch(source, w, orientation, bias, y, groups, row, column, make_finish):
     x_shape = (y.shape[0], source.rows, source.columns, source.channels)
     per_group, filters = source.channels // groups, y.shape[3] // groups
     shape = choose_tile(filters, y.dtype)
-    limits = Limits(simd.cache_bytes(2) // 4, _JOIN, sys.maxsize, copy=source.kind != PLAIN)
+    # Pixels a multiple of 4 KiB apart lie in one set of L1, which has not as many ways as a tile has pixels.
+    crowded = column.step * source.channels * y.itemsize % 4096 == 0
+    limits = Limits(_block_bytes(w.nbytes), _JOIN, sys.maxsize, copy=source.kind != PLAIN or crowded)
     strip = cut(row, column, y.shape[0], source.channels, y.itemsize, limits)
     tables = plan(row, column, strip, y.shape[0], per_group, y.shape[3], shape.rows)
     rows = (tables.taps[:, None] * w[0, 0].size + np.arange(per_group) * orientation.reduced).ravel()
     panels = np.empty((groups, -(-filters // shape.width), rows.size, shape.width), y.dtype)
-    _panels.pack(w.reshape(-1), rows, orientation.lane, orientation.group, filters, shape.width, panels)
+    neighbours = per_group if orientation.reduced == 1 else 1
+    _panels.pack(w.reshape(-1), rows, neighbours, orientation.lane, orientation.group, filters, shape.width, panels)
     padded_bias = np.zeros((groups, panels.shape[1] * shape.width), y.dtype)
     padded_bias[:, :filters] = bias.reshape(groups, filters)
     g = _block.describe(x_shape, y.shape, strip, row, column)
     finish = begin(y, g, make_finish)
     _run(shape, source, g, *tables[1:5], panels, padded_bias, y.reshape(-1), finish)
     return finish
+
+
+def _block_bytes(weights):
+    """A quarter of L2 for a work item's source, more if the weights, which it reads once, are large as well."""
+    return min(max(simd.cache_bytes(2) // 4, 2 * weights), simd.cache_bytes(2))
 
 
 def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=None, precision="exact"):
@@ -141,6 +149,8 @@ def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=
     """
     dims = zip((source.rows, source.columns), y.shape[1:3], w.shape[:2], stride, padding, dilation, strict=True)
     row, column = (forward_direction(*dim) for dim in dims)
+    m = _groups.merged(groups, w.shape[3] // groups, simd.lanes(y.dtype))
+    w, groups = _groups.spread(w, groups, m), groups // m
     return _launch(source, w, Orientation(1, w.shape[3] // groups, w.shape[3]), b, y, groups, row, column, make_finish)
 
 
@@ -148,6 +158,8 @@ def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish
     """As input_grad, likewise."""
     dims = zip(dx.shape[1:3], (source.rows, source.columns), w.shape[:2], stride, padding, dilation, strict=True)
     row, column = (input_grad_direction(*dim) for dim in dims)
+    m = _groups.merged(groups, w.shape[2], simd.lanes(dx.dtype))
+    w, groups = _groups.spread(w, groups, m), groups // m
     zeros, orientation = np.zeros(dx.shape[3], dx.dtype), Orientation(w.shape[3], w.shape[3] // groups, 1)
     return _launch(source, w, orientation, zeros, dx, groups, row, column, make_finish)
 
