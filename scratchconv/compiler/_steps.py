@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,12 @@ class PlainStep:
 
     def forward(self, run: Run) -> None:
         """Run the operation."""
+        for value in self.node.inputs:
+            if isinstance(value, Value) and value in self.sources:
+                self.sources[value].array(run)  # is written now, if no one else needed it
+        run.do(functools.partial(self._compute, run))
+
+    def _compute(self, run: Run) -> None:
         node = self.node
         arrays = [self._array(run, x) if isinstance(x, Value) else x for x in node.inputs]
         if node.in_place:
@@ -95,7 +102,7 @@ class Chain:
         """The activation in memory, (N, C, H, W), for those who are no fused convolution."""
         if (self, "stored") not in run.kept:
             reading = self.reading(run)
-            fused_conv.read(reading, run.kept[self, "stored"])
+            run.read(reading, run.kept[self, "stored"])
         return from_nhwc(run.kept[self, "stored"])
 
     def target(self, gradients: Gradients) -> Target:
@@ -153,42 +160,48 @@ class ConvStep:
         self.shape = (x.shape[0], *size, w.shape[0])
         self.pixels = x.shape[0] * size[0] * size[1]
         self.pooled = chain is not None and chain.activation.pooled
+        self.in_training = norm is not None and bool(norm.params["training"])
 
     def reading(self, run: Run) -> Reading:
         """What this convolution reads."""
-        if self.source is not None:
-            return self.source.reading(run)
-        x = self.node.inputs[0]
-        if (x, "pixels") not in run.kept:
-            run.kept[x, "pixels"] = as_nhwc(run.array(x))
-        return Reading(run.kept[x, "pixels"])
+        return Reading(run.pixels(self.node.inputs[0])) if self.source is None else self.source.reading(run)
 
     def forward(self, run: Run) -> None:
         """Convolve; take statistics and pool while the results are in cache."""
         dtype = self.node.output.dtype
         y = run.buffer((self, "y"), self.shape, dtype)
-        w, b = as_khwcf(self.weight.leaf.data), self._bias(dtype)
-        in_training = self.norm is not None and self.norm.params["training"]
-        norm = None
-        if self.norm is None:
-            norm = _norm.identity(self.shape[3], dtype)
-        elif not in_training:
-            norm = _norm.affine(self.norm, self.layer, None, self.pixels, dtype)
-            if not run.recording:  # BatchNorm folded into the convolution, in float64
-                w = np.ascontiguousarray((w * norm.a).astype(dtype))
-                b = (b * norm.a + norm.shift).astype(dtype)
-                norm = _norm.identity(self.shape[3], dtype)
-        options: dict[str, Any] = {"statistics": in_training}
+        w, b, norm = self._folded(run, dtype)
+        options: dict[str, Any] = {} if norm is not None else {"statistics": True}
         if self.pooled:
             pooled = (self.shape[0], self.shape[1] // 2, self.shape[2] // 2, self.shape[3])
             options["selected"] = run.kept[self, "selected"] = run.buffer((self, "selected"), pooled, dtype)
             options["positive"] = self._rising(norm)
-        moments = fused_conv.forward(self.reading(run), w, b, self.geometry, y, **options)
+        source = self.node.inputs[0] if self.source is None else self.source.reading(run)
+        moments = run.convolve(source, w, b, self.geometry, y, **options)
         if norm is None and self.norm is not None:
             norm = _norm.affine(self.norm, self.layer, moments, self.pixels, dtype)
         run.kept[self, "y"], run.kept[self, "norm"] = y, norm
         if self.chain is None:
-            run.arrays[self.node.output] = from_nhwc(y)
+            run.show(self.node.output, from_nhwc(y))
+
+    def _folded(self, run: Run, dtype: Any) -> tuple[Array, Array, _norm.Affine | None]:
+        """Weights, bias, and BatchNorm as an affine map: None if it waits for the statistics of the batch.
+
+        Without a backward pass an affine map that is known goes into the weights, in float64.
+        """
+        w = as_khwcf(run.frozen(self.weight.leaf))
+        b = np.zeros(self.shape[3], dtype) if self.bias is None else run.frozen(self.bias.leaf)
+        if self.norm is None:
+            return w, np.ascontiguousarray(b), _norm.identity(self.shape[3], dtype)
+        if self.in_training:
+            return w, np.ascontiguousarray(b), None
+        norm = _norm.affine(self.norm, self.layer, None, self.pixels, dtype)
+        if run.recording:
+            return w, np.ascontiguousarray(b), norm
+        for tensor in _norm.tensors(self.norm, self.layer):
+            run.frozen(tensor)
+        w = np.ascontiguousarray((w * norm.a).astype(dtype))
+        return w, (b * norm.a + norm.shift).astype(dtype), _norm.identity(self.shape[3], dtype)
 
     def backward(self, gradients: Gradients) -> None:
         """Write the gradients of weight, bias and what was read."""
@@ -267,6 +280,3 @@ class ConvStep:
             return np.asarray(norm.scale >= 0)
         gamma = None if self.norm is None else (*self.norm.inputs[1:], None)[0]
         return np.ones(self.shape[3], np.bool_) if gamma is None else np.asarray(gamma.leaf.data >= 0)
-
-    def _bias(self, dtype: Any) -> Array:
-        return np.zeros(self.shape[3], dtype) if self.bias is None else np.ascontiguousarray(self.bias.leaf.data)

@@ -19,7 +19,8 @@ from scratchconv.kernels._jit import helper, inner, kernel, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import fetch_finish, fetch_result, fetch_source, result_stretch, source_stretch
-from scratchconv.kernels.conv2d._finish import begin, finish_item
+from scratchconv.kernels.conv2d._finish import finish_item
+from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad, merge
 from scratchconv.kernels.conv2d._weight_grad import run_weight_grad as direct_weight_grad
@@ -32,6 +33,7 @@ __all__ = [
     "forward",
     "input_grad",
     "pays",
+    "prepare_forward",
     "run_forward",
     "run_input_grad",
     "run_weight_grad",
@@ -122,8 +124,8 @@ def _transform_weights(t, w, depth, lanes, width, plane, out):
             apply(t, w, k * lanes + f, row, column, out, o, t.columns * plane, plane)
 
 
-def _launch(source, w, bias, padding, tile, y, make_finish):
-    """Convolve ``source`` with ``w`` (r, r', C, F) into ``y`` (N, OH, OW, F)."""
+def _prepare(source, w, bias, padding, tile, y):
+    """The convolution of sources like ``source`` with ``w`` (r, r', C, F) into arrays like ``y`` (N, OH, OW, F)."""
     taps, dtype, depth, results = w.shape[:2], y.dtype, source.channels, y.shape[3]
     maps = plan.transforms(tile, taps, dtype)
     shape = plan.choose_tile(results, dtype)
@@ -136,9 +138,7 @@ def _launch(source, w, bias, padding, tile, y, make_finish):
     _transform_weights(maps.kernel, padded.reshape(-1), depth, width, shape.width, tiling.weight_plane, weights)
     padded_bias = np.zeros(width, dtype)
     padded_bias[:results] = bias
-    finish = begin(y, g, make_finish)
-    _run(maps.source, maps.result, shape, source, g, tiling, weights, padded_bias, y.reshape(-1), finish)
-    return finish
+    return Prepared(_run, (maps.source, maps.result, shape), g, (tiling, weights, padded_bias))
 
 
 def aligned(size, dtype):
@@ -222,13 +222,18 @@ def _run_weight_grad(into, out, back, shape, x, dy, gx, gy, tiling, totals):
 # ---------------------------------------------------------------- the contract
 
 
+def prepare_forward(source, w, b, stride, padding, dilation, groups, y, precision="exact"):
+    """Make run_forward ready for sources like ``source`` and results like ``y``, whose numbers are not looked at."""
+    return _prepare(source, w, b, padding, plan.choose_results(precision, w.shape[:2], w.shape[2]), y)
+
+
 def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=None, precision="exact"):
     """As forward, of a Source (see _source); the results are finished as ``make_finish(items)`` tells (see _finish).
 
     ``precision`` is a row of ``TILES``: "exact", or "fast" with fewer multiplications and more error.
     """
-    tile = plan.choose_results(precision, w.shape[:2], w.shape[2])
-    return _launch(source, w, b, padding, tile, y, make_finish)
+    prepared = prepare_forward(source, w, b, stride, padding, dilation, groups, y, precision)
+    return prepared.run(source, y, make_finish)
 
 
 def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish=None, precision="exact"):
@@ -236,7 +241,7 @@ def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish
     back = tuple(r - 1 - p for r, p in zip(w.shape[:2], padding, strict=True))
     zeros = np.zeros(dx.shape[3], dx.dtype)
     tile = plan.choose_results(precision, w.shape[:2], w.shape[3])
-    return _launch(source, turned(w), zeros, back, tile, dx, make_finish)
+    return _prepare(source, turned(w), zeros, back, tile, dx).run(source, dx, make_finish)
 
 
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
