@@ -85,10 +85,8 @@ class Program:
             state.calls = []
             step.forward(state)
             self._steps.append((step, state.calls))
-        state.calls = []
         chain = plan.chains.get(self._output)
-        self._stored = None if chain is None else chain.array(state)
-        self._steps.append((plan.steps[-1], state.calls))
+        self._stored = None if chain is None else chain.array(state)  # what this does belongs to the last step
         self._calls = [call for _, calls in self._steps for call in calls]
         self._buffers = {id(memory_of(buffer)) for buffer in state.buffers.values()}
         self._snapshot = Snapshot(state.used)

@@ -13,14 +13,14 @@ from scratchconv import nn
 from scratchconv.autograd import Tensor
 
 BY_VALUE = frozenset((bool, int, float, str, type(None)))
-_TABLES = frozenset(("_parameters", "_buffers", "_modules", "_transient", "_forward_hooks", "_forward_pre_hooks"))
+TABLES = frozenset(("_parameters", "_buffers", "_modules", "_transient", "_forward_hooks", "_forward_pre_hooks"))
 
 
 def signature(module: nn.Module) -> Hashable:
     """Return what decides how ``module`` itself computes: its settings, its children, and which tensors it holds."""
     state = module.__dict__
     settings = [
-        value if type(value) in BY_VALUE else _of(value) for name, value in state.items() if name not in _TABLES
+        value if type(value) in BY_VALUE else _of(value) for name, value in state.items() if name not in TABLES
     ]
     children = [id(child) for child in state["_modules"].values()]
     parameters = [_of(tensor) for tensor in state["_parameters"].values()]

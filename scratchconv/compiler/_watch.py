@@ -14,7 +14,7 @@ from typing import Any
 
 from scratchconv import nn
 from scratchconv.autograd import Tensor
-from scratchconv.compiler._signature import BY_VALUE
+from scratchconv.compiler._signature import BY_VALUE, TABLES
 
 _data, _wants_grad = operator.attrgetter("data"), operator.attrgetter("_requires_grad")
 
@@ -25,9 +25,14 @@ class Watch:
     def __init__(self, modules: Sequence[nn.Module], tensors: Iterable[Tensor]) -> None:
         self._views: list[Any] = []
         for module in modules:
-            self._look_into(module.__dict__)
+            self._views.append(module.__dict__.values())
+            for name, value in module.__dict__.items():
+                if name in TABLES and isinstance(value, dict):
+                    self._views.append(value.values())
+                else:
+                    self._look_into(value)
         self._held = list(chain.from_iterable(self._views))
-        others = [i for i, value in enumerate(self._held) if type(value) not in BY_VALUE]
+        others = [i for i, value in enumerate(self._held) if not _is_equal_if_the_same(value)]
         self._others = operator.itemgetter(*others, 0, 0) if self._held else tuple
         self._objects = self._others(self._held)
         found = {id(value): value for value in (*self._held, *tensors) if isinstance(value, Tensor)}
@@ -60,3 +65,10 @@ class Watch:
                 self._views.append(value)
             for item in value:
                 self._look_into(item)
+
+
+def _is_equal_if_the_same(value: Any) -> bool:
+    """Whether ``==`` is all that has to be asked: equal values compute equally, or only the same object is equal."""
+    if isinstance(value, tuple):
+        return all(map(_is_equal_if_the_same, value))
+    return type(value) in BY_VALUE or type(value).__eq__ is object.__eq__
