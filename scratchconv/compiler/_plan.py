@@ -9,13 +9,14 @@ from typing import Any
 
 from scratchconv import nn
 from scratchconv.compiler._graph import Graph, Node, Value
+from scratchconv.compiler._heads import LinearStep, MeanStep, flattened, is_linear, is_mean
 from scratchconv.compiler._patterns import match
 from scratchconv.compiler._program import Program
 from scratchconv.compiler._run import Buffers, Gradients, Run
 from scratchconv.compiler._steps import Chain, ConvStep, PlainStep
 from scratchconv.ops._op import Array
 
-Step = ConvStep | PlainStep
+Step = ConvStep | PlainStep | LinearStep | MeanStep
 
 
 class Plan:
@@ -32,10 +33,9 @@ class Plan:
         self.watch: Callable[[Step, str, float], None] | None = None  # hears how long each step took
         self._free: list[Buffers] = []
         self._programs: list[Program] = []  # idle ones; a second is made where two calls are in flight
-        self._repeats = all(
-            not step.in_training if isinstance(step, ConvStep) else step.layer is None or not step.layer.training
-            for step in self.steps
-        ) and all(chain.activation.skip is None or chain.activation.skip in self.chains for chain in self.chains.values())
+        skips = [chain.activation.skip for chain in self.chains.values()]
+        fixed = all(skip is None or skip in self.chains for skip in skips)  # else in other memory in each call
+        self._repeats = fixed and not any(step.in_training for step in self.steps)
 
     def fits(self) -> bool:
         """Whether the leaves want gradients as they did; a tensor from outside the model may have changed."""
@@ -97,9 +97,15 @@ def _steps(graph: Graph, model: nn.Module, chains: dict[Value, Chain]) -> list[S
         at_output = activation.output is graph.output
         chains[activation.output] = Chain(activation, -1 if at_output else readers, chains)
     steps: list[Step] = []
+    views = {node: flattened(node, graph) for node in graph.nodes if is_linear(node)}
+    inside.update(view for view in views.values() if view is not None)
     for node in graph.nodes:
         if node in matches.convolutions:
             steps.append(_convolution(node, matches, chains))
+        elif node in views:
+            steps.append(LinearStep(node, views[node], chains))
+        elif is_mean(node, chains):
+            steps.append(MeanStep(node, chains[node.inputs[0]], graph.output))
         elif node not in inside:
             steps.append(PlainStep(node, matches.norms.get(node), chains))
     return steps

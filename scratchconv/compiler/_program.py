@@ -16,8 +16,9 @@ from scratchconv.compiler._graph import Value
 from scratchconv.compiler._run import Run, memory_of
 from scratchconv.compiler._snapshot import Snapshot
 from scratchconv.kernels import _threads
-from scratchconv.ops import fused_conv
+from scratchconv.ops import fused_conv, linear
 from scratchconv.ops._layout import as_nhwc, from_nhwc
+from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
 from scratchconv.ops.fused_conv import Reading
 
@@ -60,6 +61,21 @@ class Recording(Run):
     def read(self, source: Reading, out: Array) -> None:
         """Bind the writing of an activation."""
         self.do(fused_conv.bind_read(source, out))
+
+    def mean(self, source: Reading, out: Array) -> None:
+        """Bind the mean of an activation."""
+        self.do(fused_conv.bind_mean(source, out))
+
+    def linear(self, step: Any, w: Array, b: Array) -> None:
+        """Bind a linear layer. Its result has memory of its own in each call."""
+        rows, output = step.rows(self), step.node.output
+        multiply = linear.bind(rows, w, b)
+
+        def call() -> None:
+            y = self.arrays[output] = empty(output.shape, output.dtype)
+            multiply(rows if step.source is not None else step.rows(self), y)
+
+        self.do(call)
 
     def pixels(self, value: Value) -> Array:
         """Return the array of a value as (N, H, W, C), copied at most once a call."""

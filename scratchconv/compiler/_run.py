@@ -8,7 +8,7 @@ from typing import Any
 
 from scratchconv.autograd import Tensor
 from scratchconv.compiler._graph import Value
-from scratchconv.ops import fused_conv
+from scratchconv.ops import fused_conv, linear
 from scratchconv.ops._layout import as_nhwc
 from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
@@ -72,6 +72,16 @@ class Run:
     def read(self, source: Reading, out: Array) -> None:
         """Write an activation to ``out``."""
         fused_conv.read(source, out)
+
+    def mean(self, source: Reading, out: Array) -> None:
+        """Write the mean over the pixels of an activation to ``out``."""
+        fused_conv.mean(source, out)
+
+    def linear(self, step: Any, w: Array, b: Array) -> None:
+        """Let the output of a linear ``step`` be its rows times ``w`` plus ``b``."""
+        self.arrays[step.node.output], saved = linear.forward(step.rows(self), w, b)
+        if self.recording and step.node.output.needs_grad:
+            self.kept[step] = saved
 
 
 def memory_of(array: Array) -> Any:

@@ -19,9 +19,7 @@ TABLES = frozenset(("_parameters", "_buffers", "_modules", "_transient", "_forwa
 def signature(module: nn.Module) -> Hashable:
     """Return what decides how ``module`` itself computes: its settings, its children, and which tensors it holds."""
     state = module.__dict__
-    settings = [
-        value if type(value) in BY_VALUE else _of(value) for name, value in state.items() if name not in TABLES
-    ]
+    settings = [value if type(value) in BY_VALUE else _of(value) for name, value in state.items() if name not in TABLES]
     children = [id(child) for child in state["_modules"].values()]
     parameters = [_of(tensor) for tensor in state["_parameters"].values()]
     buffers = [(_of(buffer), None if buffer is None else id(buffer.data)) for buffer in state["_buffers"].values()]

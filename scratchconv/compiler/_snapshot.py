@@ -10,7 +10,6 @@ import numpy as np
 from scratchconv.autograd import Tensor
 from scratchconv.kernels._equal import all_equal
 from scratchconv.kernels._jit import specialized
-from scratchconv.ops._op import Array
 
 _WORDS = np.zeros(1, np.uint32)
 _data = operator.attrgetter("data")
@@ -27,10 +26,10 @@ class Snapshot:
         self._tensors = list({id(tensor): tensor for tensor in tensors}.values())
         self._arrays = list(map(_data, self._tensors))
         self._copies = [array.copy(order="K") for array in self._arrays]
-        pairs = [(_flat(array), _flat(copy)) for array, copy in zip(self._arrays, self._copies, strict=True)]
+        flat = [array.ravel(order="K") for array in self._arrays]
         # An array with holes is not one stretch of memory: what ravel returns is another.
-        self._dense = all(np.may_share_memory(flat, array) for (flat, _), array in zip(pairs, self._arrays, strict=True))
-        rows = [(flat.nbytes // 4, flat.ctypes.data, copy.ctypes.data) for flat, copy in pairs]
+        self._dense = all(map(np.may_share_memory, flat, self._arrays))
+        rows = [(x.nbytes // 4, x.ctypes.data, copy.ctypes.data) for x, copy in zip(flat, self._copies, strict=True)]
         self._table = np.array(rows, np.int64).reshape(-1, 3)
         self._compare = specialized(all_equal, _WORDS, self._table)
 
@@ -41,7 +40,3 @@ class Snapshot:
         if self._dense:
             return bool(self._compare(_WORDS, self._table))
         return all(array.tobytes() == copy.tobytes() for array, copy in zip(self._arrays, self._copies, strict=True))
-
-
-def _flat(array: Array) -> Array:
-    return array.ravel(order="K")

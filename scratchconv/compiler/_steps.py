@@ -25,6 +25,7 @@ class PlainStep:
 
     def __init__(self, node: Node, layer: nn.BatchNorm2d | None, sources: dict[Value, Chain]) -> None:
         self.node, self.layer, self.sources = node, layer, sources
+        self.in_training = layer is not None and layer.training  # a mode of its own plan: see _signature
 
     def forward(self, run: Run) -> None:
         """Run the operation."""
@@ -82,6 +83,15 @@ class Chain:
         """What a convolution reads; the first of several readers stores it for the others."""
         if (self, "stored") in run.kept:
             return Reading(run.kept[self, "stored"])
+        reading = self.described(run)
+        if self.stored:
+            out = run.buffer((self, "out"), reading.z.shape, reading.z.dtype)
+            run.kept[self, "stored"] = out
+            reading = reading._replace(out=out)
+        return reading
+
+    def described(self, run: Run) -> Reading:
+        """How the activation follows from what is in memory, for one who alone reads it."""
         first = self.convolutions[0]
         z = run.kept[first, "selected"] if self.activation.pooled else run.kept[first, "y"]
         norm = run.kept[first, "norm"]
@@ -92,28 +102,32 @@ class Chain:
             reading = reading._replace(skip=run.kept[second, "y"], skip_scale=norm2.scale, skip_shift=norm2.shift)
         elif self.activation.skip is not None:
             reading = reading._replace(skip=self._skip(run, self.activation.skip))
-        if self.stored:
-            out = run.buffer((self, "out"), z.shape, z.dtype)
-            run.kept[self, "stored"] = out
-            reading = reading._replace(out=out)
         return reading
 
-    def array(self, run: Run) -> Array:
-        """The activation in memory, (N, C, H, W), for those who are no fused convolution."""
+    def pixels(self, run: Run) -> Array:
+        """The activation in memory, (N, H, W, C), for those who are no fused convolution."""
         if (self, "stored") not in run.kept:
             reading = self.reading(run)
             run.read(reading, run.kept[self, "stored"])
-        return from_nhwc(run.kept[self, "stored"])
+        stored: Array = run.kept[self, "stored"]
+        return stored
 
-    def target(self, gradients: Gradients) -> Target:
-        """What the last reader is to do with its dx: add what others have sent, mask, and take the sums."""
+    def array(self, run: Run) -> Array:
+        """The same as (N, C, H, W)."""
+        return from_nhwc(self.pixels(run))
+
+    def target(self, gradients: Gradients, whole: bool = False) -> Target:
+        """What the last reader is to do with its dx: add what others have sent, mask, and take the sums.
+
+        With ``whole`` there is nothing to add.
+        """
         run, first = gradients.run, self.convolutions[0]
         z = run.kept[first, "selected"] if self.activation.pooled else run.kept[first, "y"]
         norm = run.kept[first, "norm"]
         target = Target(
             run.buffer((self, "g"), z.shape, z.dtype),
             mask=run.kept.get((self, "stored")),
-            extra=gradients.pixels_of(self.value),
+            extra=None if whole else gradients.pixels_of(self.value),
             z=z,
             mean=norm.scale * 0 if norm.mean is None else norm.mean,
         )
@@ -134,11 +148,11 @@ class Chain:
     def gradient(self, gradients: Gradients) -> tuple[Array, Sums] | None:
         """The gradient before the ReLU and its sums; computed here if no convolution has done so."""
         if self not in gradients.found:
-            dx = gradients.pixels_of(self.value)
+            dx = gradients.of(self.value)
             if dx is None:
                 return None
-            target = self.target(gradients)._replace(extra=None)
-            sums = fused_conv.receive(self.reading(gradients.run), dx, target)
+            target = self.target(gradients, whole=True)
+            sums = fused_conv.receive(self.reading(gradients.run), dx.transpose(0, 2, 3, 1), target)
             self.finish(gradients, target.g, sums)
         found: tuple[Array, Sums] = gradients.found[self]
         return found

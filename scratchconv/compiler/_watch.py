@@ -71,4 +71,5 @@ def _is_equal_if_the_same(value: Any) -> bool:
     """Whether ``==`` is all that has to be asked: equal values compute equally, or only the same object is equal."""
     if isinstance(value, tuple):
         return all(map(_is_equal_if_the_same, value))
-    return type(value) in BY_VALUE or type(value).__eq__ is object.__eq__
+    kind: Any = type(value)
+    return kind in BY_VALUE or kind.__eq__ is object.__eq__

@@ -113,7 +113,7 @@ def specialized(kernel: Callable[..., Any], *arguments: Any) -> Callable[..., An
     of a small image. A caller that knows the types never change may skip that. Before a threaded kernel it calls
     ``_threads.enter()``.
     """
-    dispatcher = getattr(kernel, "dispatcher", kernel)
+    dispatcher: Any = getattr(kernel, "dispatcher", kernel)
     if config.DISABLE_JIT:
         return kernel
     found: Callable[..., Any] = dispatcher.compile(tuple(dispatcher.typeof_pyval(value) for value in arguments))

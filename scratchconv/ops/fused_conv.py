@@ -190,8 +190,22 @@ def bind_read(source: Reading, out: Array) -> Callable[[], None]:
     return functools.partial(specialized(_ends.read_all, *arguments), *arguments)
 
 
+def mean(source: Reading, out: Array) -> None:
+    """Write the mean over the pixels of each image of what ``source`` describes to ``out`` (N, C)."""
+    _ends.mean_all(_as_source(source), len(out), out.reshape(-1))
+
+
+def bind_mean(source: Reading, out: Array) -> Callable[[], None]:
+    """Return ``mean`` of these arrays, made ready (see ``bind``)."""
+    arguments = _as_source(source), len(out), out.reshape(-1)
+    return functools.partial(specialized(_ends.mean_all, *arguments), *arguments)
+
+
 def receive(source: Reading, dx: Array, target: Target) -> Sums | None:
-    """Write target.g from dx (N, H, W, C), the whole gradient of what ``source`` describes, and return the sums."""
+    """Write target.g from dx (N, H, W, C), the whole gradient of what ``source`` describes, and return the sums.
+
+    ``dx`` may lie in memory in any way.
+    """
     g = target.g
     if g is not dx:
         np.copyto(g, dx)
