@@ -10,6 +10,7 @@ from scratchconv.autograd import Tensor, apply, is_grad_enabled, modes
 from scratchconv.compiler._plan import Plan
 from scratchconv.compiler._signature import held, signature
 from scratchconv.compiler._trace import TraceError, trace
+from scratchconv.compiler._watch import Watch
 
 if TYPE_CHECKING:
     from scratchconv.compiler._explain import Row
@@ -30,6 +31,7 @@ class CompiledModel:
             raise TypeError(f"sc.compile takes a Module, got {type(model).__name__}")
         self.model = model
         self._plans: dict[Hashable, tuple[Plan, Any]] = {}
+        self._recent: dict[Hashable, tuple[Watch, Plan]] = {}
         self._last: Plan | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -50,13 +52,26 @@ class CompiledModel:
         for x in arguments:
             if not isinstance(x, Tensor):
                 raise TypeError(f"a compiled model takes tensors, got {type(x).__name__}")
-        modules = list(self.model.modules())
-        if self._runs_eagerly(modules, arguments):
-            result: Tensor = self.model(*arguments)
-            return result
-        plan = self._last = self._plan(modules, arguments)
-        recording = is_grad_enabled() and plan.graph.output.needs_grad
-        return apply(plan, *arguments, *plan.leaves, recording=recording)
+        call = self._kind(arguments)
+        watch, plan = self._recent.get(call, (None, None))
+        if watch is None or plan is None or modes.tracer() is not None or not watch.same():
+            modules = list(self.model.modules())
+            if self._runs_eagerly(modules, arguments):
+                result: Tensor = self.model(*arguments)
+                return result
+            plan = self._plan(modules, arguments, call)
+            self._recent[call] = Watch(modules, plan.leaves), plan
+        self._last = plan
+        if is_grad_enabled() and plan.graph.output.needs_grad:
+            return apply(plan, *arguments, *plan.leaves, recording=True)
+        y, _ = plan.forward(*[x.data for x in arguments], *[leaf.data for leaf in plan.leaves], recording=False)
+        return Tensor(y)
+
+    def __getstate__(self) -> nn.Module:
+        return self.model  # plans are bound to the memory of this one
+
+    def __setstate__(self, model: nn.Module) -> None:
+        self.__init__(model)  # type: ignore[misc]
 
     def train(self, mode: bool = True) -> Self:
         """Switch the model to training mode (or, with False, to evaluation)."""
@@ -92,15 +107,20 @@ class CompiledModel:
             return True
         return any(m._forward_hooks or m._forward_pre_hooks for m in modules)
 
-    def _plan(self, modules: list[nn.Module], arguments: tuple[Tensor, ...]) -> Plan:
-        """Return the plan for this kind of call, made now if it is the first."""
-        shapes = tuple([(x.shape, x.dtype.char, x.requires_grad) for x in arguments])
+    @staticmethod
+    def _kind(arguments: tuple[Tensor, ...]) -> Hashable:
+        """All that decides about a call but the model."""
         settings = is_grad_enabled(), backends.conv.algorithm, backends.conv.precision
-        key = shapes, settings, tuple([signature(module) for module in modules])
+        return settings, *[(x.data.shape, x.data.dtype, x.requires_grad) for x in arguments]
+
+    def _plan(self, modules: list[nn.Module], arguments: tuple[Tensor, ...], call: Hashable) -> Plan:
+        """Return the plan for this kind of call, made now if it is the first."""
+        key = call, tuple([signature(module) for module in modules])
         found = self._plans.pop(key, None)
         if found is None or not found[0].fits():
             while len(self._plans) >= _KEEP:
                 self._plans.pop(next(iter(self._plans)))
+                self._recent.clear()
             found = Plan(self._trace(modules, arguments), self.model), held(modules)
         self._plans[key] = found  # the one used last is the one dropped last
         return found[0]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scratchconv import nn
+from scratchconv.autograd import Tensor
 from scratchconv.compiler._graph import Node
 from scratchconv.ops._op import Array
 from scratchconv.ops.batch_norm import update_running
@@ -41,6 +42,13 @@ class Coefficients(NamedTuple):
 def identity(channels: int, dtype: Any) -> Affine:
     """No BatchNorm."""
     return Affine(np.ones(channels, dtype), np.zeros(channels, dtype))
+
+
+def tensors(node: Node, layer: nn.BatchNorm2d | None) -> list[Tensor]:
+    """Return all that an affine map in evaluation is made from."""
+    running = [node.params["running_mean"], node.params["running_var"]]
+    found = list(map(Tensor, running)) if layer is None else [layer.running_mean, layer.running_var]
+    return found + [value.leaf for value in node.inputs[1:] if value is not None]
 
 
 def affine(

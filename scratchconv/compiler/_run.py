@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from scratchconv.autograd import Tensor
 from scratchconv.compiler._graph import Value
+from scratchconv.ops import fused_conv, linear
 from scratchconv.ops._layout import as_nhwc
 from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
+from scratchconv.ops.fused_conv import Reading
 
 Buffers = dict[Any, Array]
 
@@ -37,11 +40,51 @@ class Run:
 
     def own(self, arrays: Sequence[Array | None]) -> list[Any]:
         """Return ``arrays``, those copied that show a buffer of the plan."""
-        ours = {id(_memory_of(buffer)) for buffer in self.buffers.values()}
-        return [y if y is None or id(_memory_of(y)) not in ours else y.copy(order="K") for y in arrays]
+        ours = {id(memory_of(buffer)) for buffer in self.buffers.values()}
+        return [y if y is None or id(memory_of(y)) not in ours else y.copy(order="K") for y in arrays]
+
+    # What steps do, here at once; ``_program`` also takes it down.
+
+    def do(self, call: Callable[[], None]) -> None:
+        """Do something whose outcome depends on the input."""
+        call()
+
+    def frozen(self, tensor: Tensor) -> Array:
+        """Return the array of a parameter or buffer."""
+        return tensor.data
+
+    def show(self, value: Value, array: Array) -> None:
+        """Let ``value`` be ``array``."""
+        self.arrays[value] = array
+
+    def pixels(self, value: Value) -> Array:
+        """Return the array of a value as (N, H, W, C)."""
+        if (value, "pixels") not in self.kept:
+            self.kept[value, "pixels"] = as_nhwc(self.array(value))
+        pixels: Array = self.kept[value, "pixels"]
+        return pixels
+
+    def convolve(self, source: Reading | Value, *arrays: Any, **options: Any) -> Any:
+        """Convolve an activation, or a value that is in memory, as ``fused_conv.forward`` does."""
+        reading = source if isinstance(source, Reading) else Reading(self.pixels(source))
+        return fused_conv.forward(reading, *arrays, **options)
+
+    def read(self, source: Reading, out: Array) -> None:
+        """Write an activation to ``out``."""
+        fused_conv.read(source, out)
+
+    def mean(self, source: Reading, out: Array) -> None:
+        """Write the mean over the pixels of an activation to ``out``."""
+        fused_conv.mean(source, out)
+
+    def linear(self, step: Any, w: Array, b: Array) -> None:
+        """Let the output of a linear ``step`` be its rows times ``w`` plus ``b``."""
+        self.arrays[step.node.output], saved = linear.forward(step.rows(self), w, b)
+        if self.recording and step.node.output.needs_grad:
+            self.kept[step] = saved
 
 
-def _memory_of(array: Array) -> Any:
+def memory_of(array: Array) -> Any:
     """The object that holds the memory which ``array`` shows; what ``as_strided`` puts between has a base, too."""
     holder: Any = array
     while (base := getattr(holder, "base", None)) is not None:

@@ -12,16 +12,14 @@ from typing import Any
 from scratchconv import nn
 from scratchconv.autograd import Tensor
 
-_BY_VALUE = frozenset((bool, int, float, str, type(None)))
-_TABLES = frozenset(("_parameters", "_buffers", "_modules", "_transient", "_forward_hooks", "_forward_pre_hooks"))
+BY_VALUE = frozenset((bool, int, float, str, type(None)))
+TABLES = frozenset(("_parameters", "_buffers", "_modules", "_transient", "_forward_hooks", "_forward_pre_hooks"))
 
 
 def signature(module: nn.Module) -> Hashable:
     """Return what decides how ``module`` itself computes: its settings, its children, and which tensors it holds."""
     state = module.__dict__
-    settings = [
-        value if type(value) in _BY_VALUE else _of(value) for name, value in state.items() if name not in _TABLES
-    ]
+    settings = [value if type(value) in BY_VALUE else _of(value) for name, value in state.items() if name not in TABLES]
     children = [id(child) for child in state["_modules"].values()]
     parameters = [_of(tensor) for tensor in state["_parameters"].values()]
     buffers = [(_of(buffer), None if buffer is None else id(buffer.data)) for buffer in state["_buffers"].values()]
@@ -40,7 +38,7 @@ def held(modules: list[nn.Module]) -> list[Any]:
 
 def _of(value: Any) -> Hashable:
     """Return a comparable stand-in for the value of an attribute."""
-    if type(value) in _BY_VALUE:
+    if type(value) in BY_VALUE:
         return type(value), value
     if isinstance(value, Tensor):
         return id(value), value._requires_grad, value.data.shape, value.data.dtype.char

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,16 @@ class PlainStep:
 
     def __init__(self, node: Node, layer: nn.BatchNorm2d | None, sources: dict[Value, Chain]) -> None:
         self.node, self.layer, self.sources = node, layer, sources
+        self.in_training = layer is not None and layer.training  # a mode of its own plan: see _signature
 
     def forward(self, run: Run) -> None:
         """Run the operation."""
+        for value in self.node.inputs:
+            if isinstance(value, Value) and value in self.sources:
+                self.sources[value].array(run)  # is written now, if no one else needed it
+        run.do(functools.partial(self._compute, run))
+
+    def _compute(self, run: Run) -> None:
         node = self.node
         arrays = [self._array(run, x) if isinstance(x, Value) else x for x in node.inputs]
         if node.in_place:
@@ -75,6 +83,15 @@ class Chain:
         """What a convolution reads; the first of several readers stores it for the others."""
         if (self, "stored") in run.kept:
             return Reading(run.kept[self, "stored"])
+        reading = self.described(run)
+        if self.stored:
+            out = run.buffer((self, "out"), reading.z.shape, reading.z.dtype)
+            run.kept[self, "stored"] = out
+            reading = reading._replace(out=out)
+        return reading
+
+    def described(self, run: Run) -> Reading:
+        """How the activation follows from what is in memory, for one who alone reads it."""
         first = self.convolutions[0]
         z = run.kept[first, "selected"] if self.activation.pooled else run.kept[first, "y"]
         norm = run.kept[first, "norm"]
@@ -85,28 +102,32 @@ class Chain:
             reading = reading._replace(skip=run.kept[second, "y"], skip_scale=norm2.scale, skip_shift=norm2.shift)
         elif self.activation.skip is not None:
             reading = reading._replace(skip=self._skip(run, self.activation.skip))
-        if self.stored:
-            out = run.buffer((self, "out"), z.shape, z.dtype)
-            run.kept[self, "stored"] = out
-            reading = reading._replace(out=out)
         return reading
 
-    def array(self, run: Run) -> Array:
-        """The activation in memory, (N, C, H, W), for those who are no fused convolution."""
+    def pixels(self, run: Run) -> Array:
+        """The activation in memory, (N, H, W, C), for those who are no fused convolution."""
         if (self, "stored") not in run.kept:
             reading = self.reading(run)
-            fused_conv.read(reading, run.kept[self, "stored"])
-        return from_nhwc(run.kept[self, "stored"])
+            run.read(reading, run.kept[self, "stored"])
+        stored: Array = run.kept[self, "stored"]
+        return stored
 
-    def target(self, gradients: Gradients) -> Target:
-        """What the last reader is to do with its dx: add what others have sent, mask, and take the sums."""
+    def array(self, run: Run) -> Array:
+        """The same as (N, C, H, W)."""
+        return from_nhwc(self.pixels(run))
+
+    def target(self, gradients: Gradients, whole: bool = False) -> Target:
+        """What the last reader is to do with its dx: add what others have sent, mask, and take the sums.
+
+        With ``whole`` there is nothing to add.
+        """
         run, first = gradients.run, self.convolutions[0]
         z = run.kept[first, "selected"] if self.activation.pooled else run.kept[first, "y"]
         norm = run.kept[first, "norm"]
         target = Target(
             run.buffer((self, "g"), z.shape, z.dtype),
             mask=run.kept.get((self, "stored")),
-            extra=gradients.pixels_of(self.value),
+            extra=None if whole else gradients.pixels_of(self.value),
             z=z,
             mean=norm.scale * 0 if norm.mean is None else norm.mean,
         )
@@ -127,11 +148,11 @@ class Chain:
     def gradient(self, gradients: Gradients) -> tuple[Array, Sums] | None:
         """The gradient before the ReLU and its sums; computed here if no convolution has done so."""
         if self not in gradients.found:
-            dx = gradients.pixels_of(self.value)
+            dx = gradients.of(self.value)
             if dx is None:
                 return None
-            target = self.target(gradients)._replace(extra=None)
-            sums = fused_conv.receive(self.reading(gradients.run), dx, target)
+            target = self.target(gradients, whole=True)
+            sums = fused_conv.receive(self.reading(gradients.run), dx.transpose(0, 2, 3, 1), target)
             self.finish(gradients, target.g, sums)
         found: tuple[Array, Sums] = gradients.found[self]
         return found
@@ -153,42 +174,48 @@ class ConvStep:
         self.shape = (x.shape[0], *size, w.shape[0])
         self.pixels = x.shape[0] * size[0] * size[1]
         self.pooled = chain is not None and chain.activation.pooled
+        self.in_training = norm is not None and bool(norm.params["training"])
 
     def reading(self, run: Run) -> Reading:
         """What this convolution reads."""
-        if self.source is not None:
-            return self.source.reading(run)
-        x = self.node.inputs[0]
-        if (x, "pixels") not in run.kept:
-            run.kept[x, "pixels"] = as_nhwc(run.array(x))
-        return Reading(run.kept[x, "pixels"])
+        return Reading(run.pixels(self.node.inputs[0])) if self.source is None else self.source.reading(run)
 
     def forward(self, run: Run) -> None:
         """Convolve; take statistics and pool while the results are in cache."""
         dtype = self.node.output.dtype
         y = run.buffer((self, "y"), self.shape, dtype)
-        w, b = as_khwcf(self.weight.leaf.data), self._bias(dtype)
-        in_training = self.norm is not None and self.norm.params["training"]
-        norm = None
-        if self.norm is None:
-            norm = _norm.identity(self.shape[3], dtype)
-        elif not in_training:
-            norm = _norm.affine(self.norm, self.layer, None, self.pixels, dtype)
-            if not run.recording:  # BatchNorm folded into the convolution, in float64
-                w = np.ascontiguousarray((w * norm.a).astype(dtype))
-                b = (b * norm.a + norm.shift).astype(dtype)
-                norm = _norm.identity(self.shape[3], dtype)
-        options: dict[str, Any] = {"statistics": in_training}
+        w, b, norm = self._folded(run, dtype)
+        options: dict[str, Any] = {} if norm is not None else {"statistics": True}
         if self.pooled:
             pooled = (self.shape[0], self.shape[1] // 2, self.shape[2] // 2, self.shape[3])
             options["selected"] = run.kept[self, "selected"] = run.buffer((self, "selected"), pooled, dtype)
             options["positive"] = self._rising(norm)
-        moments = fused_conv.forward(self.reading(run), w, b, self.geometry, y, **options)
+        source = self.node.inputs[0] if self.source is None else self.source.reading(run)
+        moments = run.convolve(source, w, b, self.geometry, y, **options)
         if norm is None and self.norm is not None:
             norm = _norm.affine(self.norm, self.layer, moments, self.pixels, dtype)
         run.kept[self, "y"], run.kept[self, "norm"] = y, norm
         if self.chain is None:
-            run.arrays[self.node.output] = from_nhwc(y)
+            run.show(self.node.output, from_nhwc(y))
+
+    def _folded(self, run: Run, dtype: Any) -> tuple[Array, Array, _norm.Affine | None]:
+        """Weights, bias, and BatchNorm as an affine map: None if it waits for the statistics of the batch.
+
+        Without a backward pass an affine map that is known goes into the weights, in float64.
+        """
+        w = as_khwcf(run.frozen(self.weight.leaf))
+        b = np.zeros(self.shape[3], dtype) if self.bias is None else run.frozen(self.bias.leaf)
+        if self.norm is None:
+            return w, np.ascontiguousarray(b), _norm.identity(self.shape[3], dtype)
+        if self.in_training:
+            return w, np.ascontiguousarray(b), None
+        norm = _norm.affine(self.norm, self.layer, None, self.pixels, dtype)
+        if run.recording:
+            return w, np.ascontiguousarray(b), norm
+        for tensor in _norm.tensors(self.norm, self.layer):
+            run.frozen(tensor)
+        w = np.ascontiguousarray((w * norm.a).astype(dtype))
+        return w, (b * norm.a + norm.shift).astype(dtype), _norm.identity(self.shape[3], dtype)
 
     def backward(self, gradients: Gradients) -> None:
         """Write the gradients of weight, bias and what was read."""
@@ -267,6 +294,3 @@ class ConvStep:
             return np.asarray(norm.scale >= 0)
         gamma = None if self.norm is None else (*self.norm.inputs[1:], None)[0]
         return np.ones(self.shape[3], np.bool_) if gamma is None else np.asarray(gamma.leaf.data >= 0)
-
-    def _bias(self, dtype: Any) -> Array:
-        return np.zeros(self.shape[3], dtype) if self.bias is None else np.ascontiguousarray(self.bias.leaf.data)

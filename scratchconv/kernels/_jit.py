@@ -19,7 +19,7 @@ from numba.core import event
 
 from scratchconv.kernels import _cache, _threads
 
-__all__ = ["helper", "inner", "kernel", "parallel_kernel", "prange", "threaded_kernel"]
+__all__ = ["helper", "inner", "kernel", "parallel_kernel", "prange", "specialized", "threaded_kernel"]
 
 # FMA contraction and signed zeros only: NaN and infinity keep their meaning, no sum is reordered, and a quotient is
 # rounded once ("arcp" would turn x / 3 in a loop into x * (1 / 3), which differs from PyTorch in the last bit).
@@ -102,7 +102,22 @@ def _with_threads(compiled: Any, function: Callable[..., Any]) -> Any:
         _threads.enter()
         return compiled(*arguments)
 
+    launch.dispatcher = compiled  # type: ignore[attr-defined]
     return launch
+
+
+def specialized(kernel: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
+    """Return the machine code of ``kernel`` for arguments of the types of these.
+
+    Numba looks at the types of all arguments in every call; several named tuples take it longer than the convolution
+    of a small image. A caller that knows the types never change may skip that. Before a threaded kernel it calls
+    ``_threads.enter()``.
+    """
+    dispatcher: Any = getattr(kernel, "dispatcher", kernel)
+    if config.DISABLE_JIT:
+        return kernel
+    found: Callable[..., Any] = dispatcher.compile(tuple(dispatcher.typeof_pyval(value) for value in arguments))
+    return found
 
 
 class _CompileNotice(event.Listener):

@@ -8,11 +8,13 @@ All activations are (N, H, W, C) C-contiguous arrays, weights (KH, KW, C/G, F).
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from scratchconv import backends
+from scratchconv.kernels._jit import specialized
 from scratchconv.kernels.conv2d import _ends, _finish, _source, direct
 from scratchconv.ops._convolution import WITHOUT_SOURCES, Geometry, choose, joins
 from scratchconv.ops._op import Array
@@ -82,13 +84,73 @@ def forward(
     if source.out is not None and not _reads_all(source.z.shape, w.shape, geometry, y.shape):
         read(source, source.out)
         source = Reading(source.out)
-    kind = (_finish.MOMENTS if statistics else 0) | (_finish.SELECT if selected is not None else 0)
-    finishing = functools.partial(_finish.make_finish, kind, y, coefficients=[positive], selected=selected)
-    precision = backends.conv.precision
+    finishing = _finishing(y, _finish.MOMENTS if statistics else 0, selected, positive)
     finish = algorithm.run_forward(
-        _as_source(source), w, b, *geometry, y, make_finish=finishing if kind else None, precision=precision
+        _as_source(source), w, b, *geometry, y, make_finish=finishing, precision=backends.conv.precision
     )
     return _moments(finish, y.shape[3]) if statistics else None
+
+
+def bind(
+    source: Reading,
+    w: Array,
+    b: Array,
+    geometry: Geometry,
+    y: Array,
+    *,
+    selected: Array | None = None,
+    positive: Array | None = None,
+) -> Callable[[], None]:
+    """Return ``forward`` of these arrays, made ready: each call reads the source's arrays and writes the results.
+
+    Weights, bias and the coefficients of the source are copied now, in the order in which the kernels read them.
+    The caller of the result prepares the thread (``kernels._threads.enter``).
+    """
+    if source.out is not None and not _reads_all(source.z.shape, w.shape, geometry, y.shape):
+        first = bind_read(source, source.out)
+        second = bind(Reading(source.out), w, b, geometry, y, selected=selected, positive=positive)
+
+        def both() -> None:
+            first()
+            second()
+
+        return both
+    described = _as_source(source)
+    return functools.partial(_bound(described, w, b, geometry, y, _finishing(y, 0, selected, positive)), described)
+
+
+def bind_array(
+    x: Array,
+    w: Array,
+    b: Array,
+    geometry: Geometry,
+    y: Array,
+    *,
+    selected: Array | None = None,
+    positive: Array | None = None,
+) -> Callable[[Array], None]:
+    """As ``bind``, of an array like ``x``: each call takes one, (N, H, W, C), C-contiguous."""
+    convolve = _bound(_source.plain(x), w, b, geometry, y, _finishing(y, 0, selected, positive))
+
+    def call(x: Array) -> None:
+        convolve(_source.plain(x))
+
+    return call
+
+
+def _bound(source: Any, w: Array, b: Array, geometry: Geometry, y: Array, finishing: Any) -> Callable[[Any], None]:
+    """Return the convolution of sources like ``source`` into ``y``."""
+    algorithm = algorithm_for(w.shape, geometry, y)
+    prepared = algorithm.prepare_forward(source, w, b, *geometry, y, precision=backends.conv.precision)
+    bound: Callable[[Any], None] = prepared.bind(source, y, finishing)
+    return bound
+
+
+def _finishing(y: Array, kind: int, selected: Array | None, positive: Array | None) -> Any:
+    """Return what makes the description of a forward pass's finish, None if there is nothing to do."""
+    kind |= _finish.SELECT if selected is not None else 0
+    finishing = functools.partial(_finish.make_finish, kind, y, coefficients=[positive], selected=selected)
+    return finishing if kind else None
 
 
 def backward(
@@ -124,8 +186,28 @@ def read(source: Reading, out: Array) -> None:
     _ends.read_all(_as_source(source._replace(out=None)), len(out), out.reshape(-1))
 
 
+def bind_read(source: Reading, out: Array) -> Callable[[], None]:
+    """Return ``read`` of these arrays, made ready (see ``bind``)."""
+    arguments = _as_source(source._replace(out=None)), len(out), out.reshape(-1)
+    return functools.partial(specialized(_ends.read_all, *arguments), *arguments)
+
+
+def mean(source: Reading, out: Array) -> None:
+    """Write the mean over the pixels of each image of what ``source`` describes to ``out`` (N, C)."""
+    _ends.mean_all(_as_source(source), len(out), out.reshape(-1))
+
+
+def bind_mean(source: Reading, out: Array) -> Callable[[], None]:
+    """Return ``mean`` of these arrays, made ready (see ``bind``)."""
+    arguments = _as_source(source), len(out), out.reshape(-1)
+    return functools.partial(specialized(_ends.mean_all, *arguments), *arguments)
+
+
 def receive(source: Reading, dx: Array, target: Target) -> Sums | None:
-    """Write target.g from dx (N, H, W, C), the whole gradient of what ``source`` describes, and return the sums."""
+    """Write target.g from dx (N, H, W, C), the whole gradient of what ``source`` describes, and return the sums.
+
+    ``dx`` may lie in memory in any way.
+    """
     g = target.g
     if g is not dx:
         np.copyto(g, dx)

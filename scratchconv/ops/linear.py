@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from scratchconv.kernels._jit import specialized
 from scratchconv.kernels.linear import tiled
 from scratchconv.ops._checks import same_dtype
 from scratchconv.ops._memory import empty
@@ -49,6 +51,22 @@ def forward(x: Array, w: Array, b: Array | None = None) -> tuple[Array, Saved]:
     bias = np.zeros(w.shape[0], dtype) if b is None else np.ascontiguousarray(b)
     tiled.forward(rows, weight, bias, y.reshape(len(rows), w.shape[0]))
     return y, Saved(rows, weight, x.shape)
+
+
+def bind(x: Array, w: Array, b: Array) -> Callable[[Array, Array], None]:
+    """Return ``forward`` of (N, C) arrays like ``x``, made ready: it takes x and the result, both C-contiguous.
+
+    The caller prepares the thread (``kernels._threads.enter``).
+    """
+    if len(w) > tiled.FEW:
+        return lambda x, y: tiled.forward(x, w, b, y)
+    fixed = w.reshape(-1), b, w.shape[1]
+    call = specialized(tiled.products, x.reshape(-1), *fixed, np.empty((len(x), len(w)), x.dtype))
+
+    def run(x: Array, y: Array) -> None:
+        call(x.reshape(-1), *fixed, y)
+
+    return run
 
 
 def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:

@@ -31,7 +31,7 @@ def prefetch_at(address: int) -> None:
 
 
 def _typing(like: Any, address: Any, size: Any) -> Any:
-    fits = code.is_array(like) and code.are_integers(address, size)
+    fits = code.is_memory(like) and code.are_integers(address, size)
     return types.Array(like.dtype, 1, "C") if fits else None
 
 

@@ -21,7 +21,7 @@ def transpose(tile: Any) -> Any:
     lambda tile: tile if isinstance(tile, TileType) and (tile.rows, tile.vecs) == (tile.lanes, 1) else None,
 )
 def _(builder: ir.IRBuilder, context: Any, sig: Any, tile: ir.Value) -> ir.Value:
-    """Swap, for each bit of the numbers of row and lane, what differs in it: row bit 1, lane bit 0 with the opposite."""
+    """Swap, for each bit of the numbers of row and lane, what differs in it: row bit 1 and lane bit 0 with 0 and 1."""
     kind = sig.return_type
     rows, lanes = vectors_of(builder, tile, kind), range(kind.lanes)
     bit = 1
@@ -29,8 +29,9 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, tile: ir.Value) -> ir.Value
         for r in (row for row in lanes if not row & bit):
             a, b = rows[r], rows[r | bit]
             # A shuffle numbers the lanes of a from 0 and those of b from ``lanes`` on.
-            rows[r] = _shuffle(builder, a, b, [lane if not lane & bit else kind.lanes + (lane ^ bit) for lane in lanes])
-            rows[r | bit] = _shuffle(builder, a, b, [lane | bit if not lane & bit else kind.lanes + lane for lane in lanes])
+            low = [kind.lanes + (lane ^ bit) if lane & bit else lane for lane in lanes]
+            high = [kind.lanes + lane if lane & bit else lane | bit for lane in lanes]
+            rows[r], rows[r | bit] = _shuffle(builder, a, b, low), _shuffle(builder, a, b, high)
         bit *= 2
     return pack(builder, context, kind, rows)
 

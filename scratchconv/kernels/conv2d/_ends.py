@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from scratchconv import simd
-from scratchconv.kernels._jit import inner, threaded_kernel
+from scratchconv.kernels._copy import fill_zero
+from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d._finish import receive_pixels
-from scratchconv.kernels.conv2d._source import read_rows
+from scratchconv.kernels.conv2d._source import read_row, read_rows
 
 
 @inner
@@ -19,6 +22,42 @@ def _read_image(image, source, out):
 def read_all(source, images, out):
     """out[n, i, j, c] = the source (see _source), flat NHWC. Owns: a worker writes whole images. Cost: one pass."""
     simd.run_tasks(_read_image, images, source, out)
+
+
+@helper
+def _mean_image(image, source, out):
+    row, pixels = np.empty(source.columns * source.channels, out.dtype), source.rows * source.columns
+    at = image * source.channels
+    fill_zero(out, at, source.channels)
+    for i in range(source.rows):
+        read_row(source, image, i, 0, source.columns, row, 0, source.channels)
+        _add_pixels(row, source.columns, source.channels, out, at)
+    _divide(out, at, source.channels, pixels)
+
+
+@inner
+def _add_pixels(x, pixels, channels, out, at):
+    """out[at:] += the sum of the pixels in x, which is taken by itself first: short sums round less."""
+    for c in range(0, channels, simd.lanes_of(x)):
+        total = simd.splat(x, 0)
+        for q in range(pixels):
+            total = total + simd.load_partial(x, q * channels + c, channels - c)
+        simd.store_partial(out, at + c, simd.load_partial(out, at + c, channels - c) + total, channels - c)
+
+
+@inner
+def _divide(x, at, n, number):
+    for c in range(0, n, simd.lanes_of(x)):
+        simd.store_partial(x, at + c, simd.load_partial(x, at + c, n - c) / simd.splat(x, number), n - c)
+
+
+@threaded_kernel
+def mean_all(source, images, out):
+    """out[n, c] = the mean of the source (see _source) over an image, flat. Owns: a worker writes whole images.
+
+    Cost: one pass; an activation is computed on the way, and stored if the source says so.
+    """
+    simd.run_tasks(_mean_image, images, source, out)
 
 
 @inner

@@ -5,7 +5,6 @@ from __future__ import annotations
 from scratchconv import simd
 from scratchconv.kernels._jit import inner, threaded_kernel
 
-
 ROWS = 64  # rows that a task copies: all panels find them in L2
 
 

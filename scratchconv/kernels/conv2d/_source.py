@@ -79,7 +79,7 @@ def read_row(s, image, row, first, n, target, o, pitch):
 
 @inner
 def read_rows(s, image, row, rows, first, n, target, o, line, pitch):
-    """target[o + r * line + q * pitch :] = the channels of pixel (image, row + r, first + q), for r < rows and q < n."""
+    """target[o + r * line + q * pitch :] = the channels of pixel (image, row + r, first + q); r < rows, q < n."""
     i, source_line = ((image * s.rows + row) * s.columns + first) * s.channels, s.columns * s.channels
     if s.kind == PLAIN:
         for r in range(rows):

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _groups
 from scratchconv.kernels.conv2d._ahead import fetch_source, result_stretch, source_stretch

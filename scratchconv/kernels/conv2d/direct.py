@@ -16,9 +16,9 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
-from scratchconv.kernels.conv2d import _block, _groups, _panels
+from scratchconv.kernels.conv2d import _block, _groups, _panels, _prepared
 from scratchconv.kernels.conv2d._ahead import fetch_finish, fetch_result, fetch_source, result_stretch, source_stretch
-from scratchconv.kernels.conv2d._finish import NOTHING, begin, finish_item
+from scratchconv.kernels.conv2d._finish import NOTHING, finish_item
 from scratchconv.kernels.conv2d._plan import (
     Limits,
     choose_tile,
@@ -34,6 +34,7 @@ __all__ = [
     "bias_grad",
     "forward",
     "input_grad",
+    "prepare_forward",
     "run_forward",
     "run_input_grad",
     "run_weight_grad",
@@ -115,8 +116,8 @@ class Orientation(NamedTuple):
     reduced: int
 
 
-def _launch(source, w, orientation, bias, y, groups, row, column, make_finish):
-    """Pack the weights, then run; ``make_finish(items)`` tells what becomes of the results."""
+def _prepare(source, w, orientation, bias, y, groups, row, column):
+    """The convolution of sources like ``source`` into arrays like ``y``; its weights are packed here."""
     x_shape = (y.shape[0], source.rows, source.columns, source.channels)
     per_group, filters = source.channels // groups, y.shape[3] // groups
     shape = choose_tile(filters, y.dtype)
@@ -132,9 +133,7 @@ def _launch(source, w, orientation, bias, y, groups, row, column, make_finish):
     padded_bias = np.zeros((groups, panels.shape[1] * shape.width), y.dtype)
     padded_bias[:, :filters] = bias.reshape(groups, filters)
     g = _block.describe(x_shape, y.shape, strip, row, column)
-    finish = begin(y, g, make_finish)
-    _run(shape, source, g, *tables[1:5], panels, padded_bias, y.reshape(-1), finish)
-    return finish
+    return _prepared.Prepared(_run, (shape,), g, (*tables[1:5], panels, padded_bias))
 
 
 def _block_bytes(weights):
@@ -142,8 +141,8 @@ def _block_bytes(weights):
     return min(max(simd.cache_bytes(2) // 4, 2 * weights), simd.cache_bytes(2))
 
 
-def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=None, precision="exact"):
-    """As forward, of a Source (see _source); the results are finished as ``make_finish(items)`` tells (see _finish).
+def prepare_forward(source, w, b, stride, padding, dilation, groups, y, precision="exact"):
+    """Make run_forward ready for sources like ``source`` and results like ``y``, whose numbers are not looked at.
 
     There is one ``precision`` only.
     """
@@ -151,7 +150,12 @@ def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=
     row, column = (forward_direction(*dim) for dim in dims)
     m = _groups.merged(groups, w.shape[3] // groups, simd.lanes(y.dtype))
     w, groups = _groups.spread(w, groups, m), groups // m
-    return _launch(source, w, Orientation(1, w.shape[3] // groups, w.shape[3]), b, y, groups, row, column, make_finish)
+    return _prepare(source, w, Orientation(1, w.shape[3] // groups, w.shape[3]), b, y, groups, row, column)
+
+
+def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=None, precision="exact"):
+    """As forward, of a Source (see _source); the results are finished as ``make_finish(items)`` tells (see _finish)."""
+    return prepare_forward(source, w, b, stride, padding, dilation, groups, y).run(source, y, make_finish)
 
 
 def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish=None, precision="exact"):
@@ -161,7 +165,7 @@ def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish
     m = _groups.merged(groups, w.shape[2], simd.lanes(dx.dtype))
     w, groups = _groups.spread(w, groups, m), groups // m
     zeros, orientation = np.zeros(dx.shape[3], dx.dtype), Orientation(w.shape[3], w.shape[3] // groups, 1)
-    return _launch(source, w, orientation, zeros, dx, groups, row, column, make_finish)
+    return _prepare(source, w, orientation, zeros, dx, groups, row, column).run(source, dx, make_finish)
 
 
 def forward(x, w, b, stride, padding, dilation, groups, y):

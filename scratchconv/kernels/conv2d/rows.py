@@ -17,8 +17,9 @@ from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
-from scratchconv.kernels.conv2d._finish import NOTHING, begin, finish_item
+from scratchconv.kernels.conv2d._finish import NOTHING, finish_item
 from scratchconv.kernels.conv2d._plan import Limits, cut, forward_direction
+from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad, run_weight_grad, weight_grad
 
@@ -27,6 +28,7 @@ __all__ = [
     "bias_grad",
     "forward",
     "input_grad",
+    "prepare_forward",
     "run_forward",
     "run_input_grad",
     "run_weight_grad",
@@ -104,8 +106,8 @@ def _run(shape, source, g, taps, weights, bias, y, finish):
     simd.run_tasks(_work, chunks, chunks, shape, source, g, taps, weights, bias, y, finish)
 
 
-def _launch(source, w, bias, padding, y, make_finish):
-    """Convolve ``source`` with ``w`` (KH, KW, C, F) into ``y`` (N, OH, OW, F)."""
+def _prepare(source, w, bias, padding, y):
+    """The convolution of sources like ``source`` with ``w`` (KH, KW, C, F) into arrays like ``y`` (N, OH, OW, F)."""
     taps, dtype, results = w.shape[:2], y.dtype, y.shape[3]
     dims = zip((source.rows, source.columns), y.shape[1:3], taps, padding, strict=True)
     row, column = (forward_direction(size, out, k, 1, p, 1) for size, out, k, p in dims)
@@ -119,9 +121,7 @@ def _launch(source, w, bias, padding, y, make_finish):
     weights[..., :results] = w
     padded_bias = np.zeros(shape.lanes, dtype)
     padded_bias[:results] = bias
-    finish = begin(y, g, make_finish)
-    _run(shape, source, g, taps[0], weights.reshape(-1), padded_bias, y.reshape(-1), finish)
-    return finish
+    return Prepared(_run, (shape,), g, (taps[0], weights.reshape(-1), padded_bias))
 
 
 def turned(w):
@@ -129,18 +129,23 @@ def turned(w):
     return w[::-1, ::-1].transpose(0, 1, 3, 2)
 
 
-def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=None, precision="exact"):
-    """As forward, of a Source (see _source); the results are finished as ``make_finish(items)`` tells (see _finish).
+def prepare_forward(source, w, b, stride, padding, dilation, groups, y, precision="exact"):
+    """Make run_forward ready for sources like ``source`` and results like ``y``, whose numbers are not looked at.
 
     There is one ``precision`` only.
     """
-    return _launch(source, w, b, padding, y, make_finish)
+    return _prepare(source, w, b, padding, y)
+
+
+def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=None, precision="exact"):
+    """As forward, of a Source (see _source); the results are finished as ``make_finish(items)`` tells (see _finish)."""
+    return _prepare(source, w, b, padding, y).run(source, y, make_finish)
 
 
 def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish=None, precision="exact"):
     """As input_grad, likewise."""
     back = tuple(k - 1 - p for k, p in zip(w.shape[:2], padding, strict=True))
-    return _launch(source, turned(w), np.zeros(dx.shape[3], dx.dtype), back, dx, make_finish)
+    return _prepare(source, turned(w), np.zeros(dx.shape[3], dx.dtype), back, dx).run(source, dx, make_finish)
 
 
 def forward(x, w, b, stride, padding, dilation, groups, y):

@@ -19,7 +19,8 @@ from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _winograd_backward
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import ERRANDS, list_finish, list_source, start_list
-from scratchconv.kernels.conv2d._finish import begin, finish_item, streams_into
+from scratchconv.kernels.conv2d._finish import finish_item, streams_into
+from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad
 from scratchconv.kernels.conv2d._weight_grad import run_weight_grad as direct_weight_grad
@@ -40,6 +41,7 @@ __all__ = [
     "input_grad",
     "joins",
     "pays",
+    "prepare_forward",
     "run_backward",
     "run_forward",
     "run_input_grad",
@@ -114,8 +116,8 @@ def _run(maps, source, g, tiling, weights, bias, y, finish):
     simd.run_tasks(_items, chunks, chunks, maps, source, g, tiling, weights, bias, y, finish)
 
 
-def _launch(source, w, bias, padding, tile, y, make_finish):
-    """Convolve ``source`` with ``w`` (r, r', C, F) into ``y`` (N, OH, OW, F)."""
+def _prepare(source, w, bias, padding, tile, y):
+    """The convolution of sources like ``source`` with ``w`` (r, r', C, F) into arrays like ``y`` (N, OH, OW, F)."""
     taps, dtype, depth, results = w.shape[:2], y.dtype, source.channels, y.shape[3]
     maps = plan.transforms(tile, taps, results, depth, dtype)
     source_shape = (y.shape[0], source.rows, source.columns, depth)
@@ -123,12 +125,15 @@ def _launch(source, w, bias, padding, tile, y, make_finish):
     weights = transform_weights(maps, w, tiling)
     padded_bias = np.zeros(tiling.width, dtype)
     padded_bias[:results] = bias
-    finish = begin(y, g, make_finish)
-    _run(maps, source, g, tiling, weights, padded_bias, y.reshape(-1), finish)
-    return finish
+    return Prepared(_run, (maps,), g, (tiling, weights, padded_bias))
 
 
 # ---------------------------------------------------------------- the contract
+
+
+def prepare_forward(source, w, b, stride, padding, dilation, groups, y, precision="exact"):
+    """Make run_forward ready for sources like ``source`` and results like ``y``, whose numbers are not looked at."""
+    return _prepare(source, w, b, padding, plan.choose_results(precision, w.shape[:2], w.shape[2]), y)
 
 
 def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=None, precision="exact"):
@@ -136,8 +141,8 @@ def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=
 
     ``precision`` is a row of ``TILES``: "exact", or "fast" with fewer multiplications and more error.
     """
-    tile = plan.choose_results(precision, w.shape[:2], w.shape[2])
-    return _launch(source, w, b, padding, tile, y, make_finish)
+    prepared = prepare_forward(source, w, b, stride, padding, dilation, groups, y, precision)
+    return prepared.run(source, y, make_finish)
 
 
 def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish=None, precision="exact"):
@@ -145,7 +150,7 @@ def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish
     back = tuple(r - 1 - p for r, p in zip(w.shape[:2], padding, strict=True))
     zeros = np.zeros(dx.shape[3], dx.dtype)
     tile = plan.choose_results(precision, w.shape[:2], w.shape[3])
-    return _launch(source, turned(w), zeros, back, tile, dx, make_finish)
+    return _prepare(source, turned(w), zeros, back, tile, dx).run(source, dx, make_finish)
 
 
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):

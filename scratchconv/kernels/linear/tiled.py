@@ -1,17 +1,80 @@
-"""Linear layer by the register tiles of the matrix product; functions as in naive.
+"""Linear layer by the register tiles of the matrix product, and by scalar products where there are few filters.
 
-Sums, order and ownership are those of ``matmul.tiled`` and ``reduction.blocked``.
+Functions as in naive. Sums, order and ownership are those of ``matmul.tiled`` and ``reduction.blocked``. A network's
+last layer has so few filters that a tile would stand mostly empty, and its weights would have to be transposed to fill
+it: ``forward`` then multiplies rows of x by rows of w as they lie in memory, a vector of channels at a time.
 """
 
 from __future__ import annotations
 
+from scratchconv import simd
+from scratchconv.kernels._jit import inner, threaded_kernel
 from scratchconv.kernels.matmul import tiled as matrix
 from scratchconv.kernels.reduction import blocked
+
+FEW = 16  # filters up to which scalar products are faster
+ROWS = 8  # rows of x of one task
 
 
 def forward(x, w, b, y):
     """y[n,f] = b[f] + sum_c x[n,c] * w[f,c]. Cost: 2*N*F*C flop."""
-    matrix.matmul_bias(x, w, False, True, b, y)
+    if w.shape[0] <= FEW:
+        products(x.reshape(-1), w.reshape(-1), b, x.shape[1], y)
+    else:
+        matrix.matmul_bias(x, w, False, True, b, y)
+
+
+@threaded_kernel
+def products(x, w, b, channels, y):
+    """y[n,f] = b[f] + x[n,:] . w[f,:]; x, w flat, y (N, F)
+
+    Owns: a task writes ROWS rows of y. Cost: 2*N*F*C flop; 6 loads for 8 multiply-adds of vectors.
+    """
+    simd.run_tasks(_products_of_rows, (y.shape[0] + ROWS - 1) // ROWS, x, w, b, channels, y)
+
+
+@inner
+def _products_of_rows(task, x, w, b, channels, y):
+    for n in range(task * ROWS, min(y.shape[0], task * ROWS + ROWS), 2):
+        for f in range(0, y.shape[1], 4):
+            _products(x, n, min(n + 1, y.shape[0] - 1), w, f, b, channels, y)
+
+
+@inner
+def _products(x, n, m, w, f, b, channels, y):
+    """Two rows of x times up to four of w. Missing rows repeat the last one: all store equal numbers."""
+    simd.keep_apart()
+    last, lanes = y.shape[1] - 1, simd.lanes_of(x)
+    f1, f2, f3 = min(f + 1, last), min(f + 2, last), min(f + 3, last)
+    zero = simd.splat(x, 0)
+    a0, a1, a2, a3 = zero, zero, zero, zero
+    c0, c1, c2, c3 = zero, zero, zero, zero
+    whole = channels // lanes * lanes
+    for c in range(0, whole, lanes):
+        p, q = simd.load(x, n * channels + c), simd.load(x, m * channels + c)
+        v = simd.load(w, f * channels + c)
+        a0, c0 = simd.fma(p, v, a0), simd.fma(q, v, c0)
+        v = simd.load(w, f1 * channels + c)
+        a1, c1 = simd.fma(p, v, a1), simd.fma(q, v, c1)
+        v = simd.load(w, f2 * channels + c)
+        a2, c2 = simd.fma(p, v, a2), simd.fma(q, v, c2)
+        v = simd.load(w, f3 * channels + c)
+        a3, c3 = simd.fma(p, v, a3), simd.fma(q, v, c3)
+    if whole < channels:
+        live = channels - whole
+        p, q = simd.load_partial(x, n * channels + whole, live), simd.load_partial(x, m * channels + whole, live)
+        v = simd.load_partial(w, f * channels + whole, live)
+        a0, c0 = simd.fma(p, v, a0), simd.fma(q, v, c0)
+        v = simd.load_partial(w, f1 * channels + whole, live)
+        a1, c1 = simd.fma(p, v, a1), simd.fma(q, v, c1)
+        v = simd.load_partial(w, f2 * channels + whole, live)
+        a2, c2 = simd.fma(p, v, a2), simd.fma(q, v, c2)
+        v = simd.load_partial(w, f3 * channels + whole, live)
+        a3, c3 = simd.fma(p, v, a3), simd.fma(q, v, c3)
+    y[n, f], y[m, f] = b[f] + simd.sum_lanes(a0), b[f] + simd.sum_lanes(c0)
+    y[n, f1], y[m, f1] = b[f1] + simd.sum_lanes(a1), b[f1] + simd.sum_lanes(c1)
+    y[n, f2], y[m, f2] = b[f2] + simd.sum_lanes(a2), b[f2] + simd.sum_lanes(c2)
+    y[n, f3], y[m, f3] = b[f3] + simd.sum_lanes(a3), b[f3] + simd.sum_lanes(c3)
 
 
 def input_gradient(dy, w, dx):
