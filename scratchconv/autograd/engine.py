@@ -8,6 +8,7 @@ each node runs exactly once, and it uses lists instead of recursion, so depth is
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -178,6 +179,7 @@ def backward(root: Node, gradient: Array, retain_graph: bool) -> None:
         if dy is not None:
             dy = _announce(node, dy)
             gradients = node.backward(dy)
+        holders: Counter[int] = Counter()
         for edge, dx in zip(node.edges, gradients, strict=True):
             if edge is None:
                 continue
@@ -192,7 +194,8 @@ def backward(root: Node, gradient: Array, retain_graph: bool) -> None:
             else:
                 total, owned = sums.take(key)
                 if total is not None:
-                    edge._receive(total, not owned and _is_shared(total, node, dy, gradients))
+                    holders = holders or _holders(dy, *gradients, *saved_arrays(node.saved))
+                    edge._receive(total, not owned and _is_shared(total, holders))
         if not retain_graph:
             node.free()
 
@@ -208,12 +211,19 @@ def _announce(node: Node, dy: Array) -> Array:
     return dy
 
 
-def _is_shared(gradient: Array, node: Node, dy: Array | None, gradients: Sequence[Array | None]) -> bool:
+def _is_shared(gradient: Array, holders: Counter[int]) -> bool:
     """Whether the memory of ``gradient`` is also known elsewhere, so that it must be copied before it is changed."""
-    holders = 0
-    for other in (dy, *gradients, *saved_arrays(node.saved)):
-        if other is not None and np.may_share_memory(other, gradient):
-            holders += 1
-            if holders > 1:  # more than the gradient itself
-                return True
-    return not gradient.flags.writeable
+    return holders[_owner(gradient)] > 1 or not gradient.flags.writeable  # more than the gradient itself
+
+
+def _holders(*arrays: Array | None) -> Counter[int]:
+    """How many of ``arrays`` show each piece of memory."""
+    return Counter(_owner(array) for array in arrays if array is not None)
+
+
+def _owner(array: Array) -> int:
+    """Identify the object whose memory ``array`` shows: all views of an array have one."""
+    base = array.base
+    while isinstance(base, np.ndarray):
+        array, base = base, base.base
+    return id(array) if base is None else id(base)
