@@ -25,6 +25,7 @@ class Run:
         self.recording = recording  # whether a backward pass may follow
         self.arrays: dict[Value, Array] = {}  # in their meaning, (N, C, H, W)
         self.kept: dict[Any, Any] = {}  # what a step keeps for its way back
+        self.far = fused_conv.far_for(sum(buffer.nbytes for buffer in buffers.values()))
         self._lease = weakref.finalize(self, home.append, buffers)
 
     def buffer(self, key: Any, shape: Sequence[int], dtype: Any) -> Array:

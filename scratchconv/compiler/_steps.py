@@ -87,7 +87,7 @@ class Chain:
         if self.stored:
             out = run.buffer((self, "out"), reading.z.shape, reading.z.dtype)
             run.kept[self, "stored"] = out
-            reading = reading._replace(out=out)
+            reading = reading._replace(out=out, far=run.far)
         return reading
 
     def described(self, run: Run) -> Reading:
@@ -130,6 +130,7 @@ class Chain:
             extra=None if whole else gradients.pixels_of(self.value),
             z=z,
             mean=norm.scale * 0 if norm.mean is None else norm.mean,
+            far=run.far,
         )
         if len(self.convolutions) > 1:
             second = self.convolutions[1]
@@ -185,7 +186,7 @@ class ConvStep:
         dtype = self.node.output.dtype
         y = run.buffer((self, "y"), self.shape, dtype)
         w, b, norm = self._folded(run, dtype)
-        options: dict[str, Any] = {} if norm is not None else {"statistics": True}
+        options: dict[str, Any] = {} if norm is not None else {"statistics": True, "far": run.far}
         if self.pooled:
             pooled = (self.shape[0], self.shape[1] // 2, self.shape[2] // 2, self.shape[3])
             options["selected"] = run.kept[self, "selected"] = run.buffer((self, "selected"), pooled, dtype)
@@ -248,7 +249,8 @@ class ConvStep:
         size = (x.shape[0], *x.shape[2:], x.shape[1])
         # A gradient that leaves the plan needs memory of its own.
         leaves = x.producer is None
-        return Target(empty(size, x.dtype) if leaves else gradients.run.buffer((self, "dx"), size, x.dtype))
+        run = gradients.run
+        return Target(empty(size, x.dtype) if leaves else run.buffer((self, "dx"), size, x.dtype), far=run.far)
 
     def _send(self, gradients: Gradients, dw: Array | None, db: Array | None, target: Target | None, sums: Any) -> None:
         x = self.node.inputs[0]

@@ -16,8 +16,27 @@ import numpy as np
 from scratchconv import backends
 from scratchconv.kernels._jit import specialized
 from scratchconv.kernels.conv2d import _ends, _finish, _source, direct
+from scratchconv.kernels.conv2d._source import FAR, far_for
 from scratchconv.ops._convolution import WITHOUT_SOURCES, Geometry, choose, joins
 from scratchconv.ops._op import Array
+
+__all__ = [
+    "Gradient",
+    "Reading",
+    "Sums",
+    "Target",
+    "algorithm_for",
+    "backward",
+    "bind",
+    "bind_array",
+    "bind_mean",
+    "bind_read",
+    "far_for",
+    "forward",
+    "mean",
+    "read",
+    "receive",
+]
 
 
 class Reading(NamedTuple):
@@ -30,6 +49,7 @@ class Reading(NamedTuple):
     skip_scale: Array | None = None
     skip_shift: Array | None = None
     out: Array | None = None  # where a is also stored, for those who read it again
+    far: int = FAR  # bytes from which on ``out`` is stored past the caches
 
 
 class Gradient(NamedTuple):
@@ -54,6 +74,7 @@ class Target(NamedTuple):
     mean: Array | None = None  # (C,)
     z2: Array | None = None  # a second BatchNorm's input, likewise
     mean2: Array | None = None
+    far: int = FAR  # bytes from which on ``g`` is stored past the caches
 
 
 class Sums(NamedTuple):
@@ -74,17 +95,19 @@ def forward(
     statistics: bool = False,
     selected: Array | None = None,
     positive: Array | None = None,
+    far: int = FAR,
 ) -> tuple[Array, Array] | None:
     """Write y = conv(source) + b; return mean and biased variance of its channels (float64) if asked for.
 
     ``selected`` (N, OH // 2, OW // 2, F) receives the largest value of each 2x2 window of y where ``positive`` (F,) is
-    true, else the smallest: pooling commutes with a monotone BatchNorm and ReLU.
+    true, else the smallest: pooling commutes with a monotone BatchNorm and ReLU. From ``far`` bytes on y is stored past
+    the caches (see ``far_for``).
     """
     algorithm = algorithm_for(w.shape, geometry, y)
     if source.out is not None and not _reads_all(source.z.shape, w.shape, geometry, y.shape):
         read(source, source.out)
         source = Reading(source.out)
-    finishing = _finishing(y, _finish.MOMENTS if statistics else 0, selected, positive)
+    finishing = _finishing(y, _finish.MOMENTS if statistics else 0, selected, positive, far)
     finish = algorithm.run_forward(
         _as_source(source), w, b, *geometry, y, make_finish=finishing, precision=backends.conv.precision
     )
@@ -146,10 +169,10 @@ def _bound(source: Any, w: Array, b: Array, geometry: Geometry, y: Array, finish
     return bound
 
 
-def _finishing(y: Array, kind: int, selected: Array | None, positive: Array | None) -> Any:
+def _finishing(y: Array, kind: int, selected: Array | None, positive: Array | None, far: int = FAR) -> Any:
     """Return what makes the description of a forward pass's finish, None if there is nothing to do."""
     kind |= _finish.SELECT if selected is not None else 0
-    finishing = functools.partial(_finish.make_finish, kind, y, coefficients=[positive], selected=selected)
+    finishing = functools.partial(_finish.make_finish, kind, y, coefficients=[positive], far=far, selected=selected)
     return finishing if kind else None
 
 
@@ -241,7 +264,7 @@ def _as_source(reading: Reading) -> Any:
     rows = [reading.scale, reading.shift]
     if reading.skip_scale is not None:
         rows += [reading.skip_scale, reading.skip_shift]
-    return _source.make_source(kind, reading.z, reading.skip, reading.out, rows)
+    return _source.make_source(kind, reading.z, reading.skip, reading.out, rows, reading.far)
 
 
 def _as_gradient(gradient: Gradient) -> Any:
@@ -277,6 +300,7 @@ def _receiving_arrays(source: Reading, target: Target) -> dict[str, Any]:
         "extra": target.extra,
         "z2": target.z2,
         "coefficients": [scale, shift, *means],
+        "far": target.far,
     }
 
 

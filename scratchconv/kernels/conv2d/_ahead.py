@@ -113,10 +113,22 @@ def _enlist(errands, x, start, stop, shares):
 def list_source(errands, s, g, item, shares):
     """Add what work item ``item`` reads of source ``s``."""
     reads = source_stretch(s, g, item, shares)
-    if s.kind & POOLED == 0:
+    if s.kind & POOLED:  # first and third have a pixel for each window of 2x2
+        start, stop = _windows_before(s, reads.start), _windows_before(s, reads.stop)
+        _enlist(errands, s.first, start, stop, shares)
+        _enlist(errands, s.third, start, stop, shares)
+    else:
         _enlist(errands, s.first, reads.start, reads.stop, shares)
     if s.kind & (SKIP | SKIP_AFFINE | GRADIENT):
         _enlist(errands, s.second, reads.start, reads.stop, shares)
+
+
+@inner
+def _windows_before(s, i):
+    """Where the windows of the image row that begins at element ``i`` of ``second`` lie in ``first`` and ``third``."""
+    row = i // (s.columns * s.channels)
+    window_row = row // s.rows * (s.rows // 2) + row % s.rows // 2
+    return window_row * (s.columns // 2) * s.channels
 
 
 @inner

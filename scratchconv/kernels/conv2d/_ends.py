@@ -63,7 +63,7 @@ def mean_all(source, images, out):
 @inner
 def _receive_item(item, finish, pixels, channels, g):
     at = item * pixels * channels
-    receive_pixels(finish, item, g, at, pixels, channels, g, at, False)
+    receive_pixels(finish, item, g, at, pixels, channels, g, at)
 
 
 @threaded_kernel

@@ -20,9 +20,9 @@ from typing import NamedTuple
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, inner, kernel
+from scratchconv.kernels._jit import inner, kernel
 from scratchconv.kernels.conv2d._block import count_items, images_of, result_offset, result_rows_of
-from scratchconv.kernels.conv2d._source import FAR
+from scratchconv.kernels.conv2d._source import FAR, goes_past_caches
 
 NOTHING, MOMENTS, SELECT, RECEIVE, EXTRA, MASK, MASK_AFFINE, SECOND, SUMS = 0, 1, 2, 4, 8, 16, 32, 64, 128
 
@@ -39,12 +39,13 @@ class Finish(NamedTuple):
     coefficients: np.ndarray  # rows: MOMENTS: positive; RECEIVE: scale, shift, mean, mean2
     pitch: int
     sums: np.ndarray
+    streams: int  # 1 if the results go past the caches
 
 
 def nothing(y):
     """Leave the results ``y`` alone."""
     none = y[:0].reshape(-1)
-    return Finish(NOTHING, none, none, none, none, none, none, 0, none)
+    return Finish(NOTHING, none, none, none, none, none, none, 0, none, int(goes_past_caches(y, y.shape[-1])))
 
 
 def begin(y, g, make):
@@ -52,8 +53,11 @@ def begin(y, g, make):
     return nothing(y) if make is None else make(count_items(g))
 
 
-def make_finish(kind, y, items, coefficients=(), **arrays):
-    """Describe what becomes of the results ``y`` (N, H, W, C) of ``items`` work items."""
+def make_finish(kind, y, items, coefficients=(), far=FAR, **arrays):
+    """Describe what becomes of the results ``y`` (N, H, W, C) of ``items`` work items.
+
+    They are stored past the caches from ``far`` bytes on.
+    """
     none = y[:0].reshape(-1)
     pitch = -(-y.shape[3] // 16) * 16
     rows = np.zeros((max(1, len(coefficients)), pitch), y.dtype)
@@ -62,31 +66,24 @@ def make_finish(kind, y, items, coefficients=(), **arrays):
     flat = {name: none if array is None else array.reshape(-1) for name, array in arrays.items()}
     given = [flat.get(name, none) for name in ("z", "a", "extra", "z2", "selected")]
     sums = np.empty(items * 3 * pitch, y.dtype)
-    return Finish(kind, *given, rows.reshape(-1), pitch, sums)
-
-
-@helper
-def streams_into(y, channels):
-    """Whether results go to ``y`` past the caches; see _source.goes_past_caches."""
-    many = y.size * y.itemsize > FAR
-    return many and channels % simd.lanes_of(y) == 0 and y.ctypes.data % 64 == 0
+    return Finish(kind, *given, rows.reshape(-1), pitch, sums, int(goes_past_caches(y, y.shape[3], far)))
 
 
 @inner
-def finish_item(f, g, item, r, at, y, streams):
+def finish_item(f, g, item, r, at, y):
     """Finish the results of a work item, whole images or whole rows of one, which lie in ``r`` from ``at`` on.
 
-    They go to their place in ``y``, past the caches if it ``streams``.
+    They go to their place in ``y``.
     """
     channels, images, rows = g.results, images_of(g, item), result_rows_of(g, item)
     yi, pixels = result_offset(g, item), images * rows * g.result_w
     if f.kind & MOMENTS:
         for c in range(0, channels, simd.lanes_of(y)):
-            _moments(f, r, at + c, pixels, channels, channels - c, item * 3 * f.pitch + c, y, yi + c, streams)
+            _moments(f, r, at + c, pixels, channels, channels - c, item * 3 * f.pitch + c, y, yi + c)
     elif f.kind & RECEIVE:
-        receive_pixels(f, item, r, at, pixels, channels, y, yi, streams)
+        receive_pixels(f, item, r, at, pixels, channels, y, yi)
     else:
-        _carry(r, at, pixels * channels, y, yi, streams)
+        _carry(r, at, pixels * channels, y, yi, f.streams)
     if f.kind & SELECT:
         image, row = item // g.strips * g.images, item % g.strips * g.rows
         first = (image * (g.result_h // 2) + row // 2) * (g.result_w // 2) * channels
@@ -111,7 +108,7 @@ def _carry(r, at, n, y, yi, streams):
 
 
 @inner
-def _moments(f, r, at, pixels, channels, live, o, y, yi, streams):
+def _moments(f, r, at, pixels, channels, live, o, y, yi):
     """sums[o:] = mean and M2 of up to one vector of channels; two passes, four partial sums; the second fills y."""
     simd.keep_apart()
     zero = simd.splat(y, 0)
@@ -131,15 +128,15 @@ def _moments(f, r, at, pixels, channels, live, o, y, yi, streams):
         i, k = at + q * step, yi + q * step
         r0, r1 = simd.load_partial(r, i, live), simd.load_partial(r, i + step, live)
         r2, r3 = simd.load_partial(r, i + 2 * step, live), simd.load_partial(r, i + 3 * step, live)
-        _put(y, k, r0, live, streams)
-        _put(y, k + step, r1, live, streams)
-        _put(y, k + 2 * step, r2, live, streams)
-        _put(y, k + 3 * step, r3, live, streams)
+        _put(y, k, r0, live, f.streams)
+        _put(y, k + step, r1, live, f.streams)
+        _put(y, k + 2 * step, r2, live, f.streams)
+        _put(y, k + 3 * step, r3, live, f.streams)
         d0, d1, d2, d3 = r0 - mean, r1 - mean, r2 - mean, r3 - mean
         s0, s1, s2, s3 = simd.fma(d0, d0, s0), simd.fma(d1, d1, s1), simd.fma(d2, d2, s2), simd.fma(d3, d3, s3)
     for q in range(whole, pixels):
         r0 = simd.load_partial(r, at + q * step, live)
-        _put(y, yi + q * step, r0, live, streams)
+        _put(y, yi + q * step, r0, live, f.streams)
         s0 = simd.fma(r0 - mean, r0 - mean, s0)
     simd.store(f.sums, o, mean)
     simd.store(f.sums, o + f.pitch, (s0 + s1) + (s2 + s3))
@@ -173,14 +170,14 @@ def _select_window(f, y, top, step, channels, c, o):
 
 
 @inner
-def receive_pixels(f, item, r, at, pixels, channels, y, yi, streams):
+def receive_pixels(f, item, r, at, pixels, channels, y, yi):
     """RECEIVE for ``pixels`` neighbouring pixels from ``r[at]`` on; g goes to ``y[yi]``."""
     for c in range(0, channels, simd.lanes_of(y)):
-        _receive(f, r, at + c, pixels, channels, c, item * 3 * f.pitch + c, y, yi + c, streams)
+        _receive(f, r, at + c, pixels, channels, c, item * 3 * f.pitch + c, y, yi + c)
 
 
 @inner
-def _receive(f, r, at, pixels, channels, c, o, y, yi, streams):
+def _receive(f, r, at, pixels, channels, c, o, y, yi):
     """G = [a > 0] (dx + extra) and its sums, for up to one vector of channels."""
     simd.keep_apart()
     live = channels - c
@@ -199,7 +196,7 @@ def _receive(f, r, at, pixels, channels, c, o, y, yi, streams):
             g = simd.select(simd.fma(z, scale, shift) > zero, g, zero)
         elif f.kind & MASK:
             g = simd.select(simd.load_partial(f.a, i, live) > zero, g, zero)
-        _put(y, i, g, live, streams)
+        _put(y, i, g, live, f.streams)
         sum_g, sum_gz = sum_g + g, simd.fma(g, z - mean, sum_gz)
         if f.kind & SECOND:
             sum_gz2 = simd.fma(g, simd.load_partial(f.z2, i, live) - mean2, sum_gz2)

@@ -16,6 +16,7 @@ GRADIENT          first * c0 + (second - c1) * c2 + c3                      firs
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from scratchconv import simd
 from scratchconv.kernels._copy import copy
 from scratchconv.kernels._jit import inner
 
-FAR = 1 << 20  # bytes from which on an array is stored past the caches: it is in none of them when it is next read
+FAR = 4 << 20  # bytes from which on an array is stored past the caches, if nothing better is known; see far_for
 
 PLAIN, ACTIVATION, SKIP, SKIP_AFFINE, STORE, GRADIENT, POOLED = 0, 1, 2, 4, 8, 16, 32
 
@@ -44,8 +45,10 @@ class Source(NamedTuple):
     streams: int = 0  # 1 if what is stored goes past the caches
 
 
-def make_source(kind, x, second=None, third=None, coefficients=()):
+def make_source(kind, x, second=None, third=None, coefficients=(), far=FAR):
     """Describe a source with the shape of ``x`` (N, H, W, C); missing arrays become empty ones.
+
+    ``third`` is stored past the caches from ``far`` bytes on.
 
     ``x`` is what the convolution sees; with POOLED the array itself, ``first``, is the smaller g.
     """
@@ -56,13 +59,21 @@ def make_source(kind, x, second=None, third=None, coefficients=()):
     for row, values in zip(rows, coefficients, strict=False):
         row[: shape[3]] = values
     second, third = (nothing if array is None else array.reshape(-1) for array in (second, third))
-    streams = int(kind & STORE and goes_past_caches(third, shape[3]))
+    streams = int(kind & STORE and goes_past_caches(third, shape[3], far))
     return Source(kind, shape[3], shape[2], shape[1], x.reshape(-1), second, third, rows.reshape(-1), pitch, streams)
 
 
-def goes_past_caches(y, channels):
-    """Whether ``y`` is better stored past the caches, and can be: large, in whole vectors that begin on cache lines."""
-    return y.nbytes > FAR and channels % simd.lanes(y.dtype) == 0 and y.ctypes.data % 64 == 0
+def goes_past_caches(y, channels, far=FAR):
+    """Whether ``y`` is better stored past the caches, and can be: whole vectors that begin on cache lines."""
+    return y.nbytes > far and channels % simd.lanes(y.dtype) == 0 and y.ctypes.data % 64 == 0
+
+
+def far_for(working_set):
+    """Choose ``far`` where so many bytes are written before a result is read again.
+
+    If the last cache holds them, nothing has to leave it; else an array that L2 does not hold is gone when it is read.
+    """
+    return simd.cache_bytes(2) if working_set > simd.cache_bytes(3) // 2 else sys.maxsize
 
 
 def plain(x):

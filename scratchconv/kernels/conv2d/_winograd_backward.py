@@ -15,7 +15,7 @@ from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import ERRANDS, fetch, list_finish, list_source, start_list
-from scratchconv.kernels.conv2d._finish import begin, finish_item, streams_into
+from scratchconv.kernels.conv2d._finish import begin, finish_item
 from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._winograd_tiles import (
     Part,
@@ -91,7 +91,7 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
     """Compute dx of the work items of one chunk, and totals[chunk] = their part of dw turned."""
     first, last = _block.chunk_of(g, chunk, chunks)
     s, start = aligned_empty(dx, tiling.scratch)
-    streams, errands, fresh = streams_into(dx, g.results), np.empty(ERRANDS, np.int64), True
+    errands, fresh = np.empty(ERRANDS, np.int64), True
     clear_padding(s, start + tiling.block_at, g)
     clear_padding(s, start + tiling.x_at, gx)
     for item in range(first, last):
@@ -110,7 +110,7 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
             _part_of_item(maps, errands, gx, g, tiling, part, s, start, weights, bias, fresh)
             fresh = False
         if weights.size:
-            finish_item(finish, g, item, s, start + tiling.out_at, dx, streams)
+            finish_item(finish, g, item, s, start + tiling.out_at, dx)
     _weights_of(maps.weight, s, start + tiling.sums_at, tiling.sums_plane, tiling.depth, tiling.lanes, g.results,
                 totals, chunk * (totals.size // chunks))  # fmt: skip
     simd.settle()

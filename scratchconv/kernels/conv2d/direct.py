@@ -94,7 +94,7 @@ def _work(chunk, chunks, shape, x, g, source, result, pieces, runs, weights, bia
                 )  # fmt: skip
             share += (pieces[variant, phase, 1] + shape.rows - 1) // shape.rows
         if finish.kind != NOTHING:
-            finish_item(finish, g, item, y, _block.result_offset(g, item), y, False)
+            finish_item(finish, g, item, y, _block.result_offset(g, item), y)
 
 
 @threaded_kernel

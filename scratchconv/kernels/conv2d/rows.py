@@ -92,7 +92,7 @@ def _work(chunk, chunks, shape, source, g, taps, weights, bias, y, finish):
                 share += stretches
                 yi += g.result_w * g.results
         if finish.kind != NOTHING:
-            finish_item(finish, g, item, y, _block.result_offset(g, item), y, False)
+            finish_item(finish, g, item, y, _block.result_offset(g, item), y)
 
 
 @threaded_kernel

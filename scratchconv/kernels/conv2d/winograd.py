@@ -19,7 +19,7 @@ from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _winograd_backward
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import ERRANDS, list_finish, list_source, start_list
-from scratchconv.kernels.conv2d._finish import finish_item, streams_into
+from scratchconv.kernels.conv2d._finish import finish_item
 from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad
@@ -87,7 +87,7 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
     """Compute the work items of one chunk."""
     first, last = _block.chunk_of(g, chunk, chunks)
     s, start = aligned_empty(y, tiling.scratch)
-    streams, errands = streams_into(y, g.results), np.empty(ERRANDS, np.int64)
+    errands = np.empty(ERRANDS, np.int64)
     clear_padding(s, start + tiling.block_at, g)
     for item in range(first, last):
         rows = (_block.result_rows_of(g, item) + tiling.high - 1) // tiling.high
@@ -101,7 +101,7 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows, tile, min(tiling.group, tiles - tile))
             _part_of_item(maps, errands, g, tiling, part, s, start, weights, bias)
-        finish_item(finish, g, item, s, start + tiling.out_at, y, streams)
+        finish_item(finish, g, item, s, start + tiling.out_at, y)
     simd.settle()
 
 
