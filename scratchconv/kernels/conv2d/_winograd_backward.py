@@ -132,7 +132,7 @@ def _run(maps, x, dy, gx, g, tiling, weights, bias, totals, dx, finish):
 def launch(x, dy, w, padding, tile, dx, dw, make_finish):
     """Write dw, and dx if ``w`` is given: without it, ``dx`` only tells the number of images (N, 0)."""
     taps, (channels, filters), dtype = dw.shape[:2], dw.shape[2:], dw.dtype
-    maps = plan.transforms(tile, taps, channels, filters, dtype)
+    maps = plan.transforms(tile, taps, channels, dtype)
     back = tuple(r - 1 - p for r, p in zip(taps, padding, strict=True))
     x_shape, dy_shape = ((dx.shape[0], s.rows, s.columns, s.channels) for s in (x, dy))
     gx, g, tiling = plan.backward(dy_shape, x_shape, back, tile, taps, maps.tile, maps.products)

@@ -87,8 +87,8 @@ simd.without_data(Transforms, _TransformsType, *_MEMBERS)
 
 
 @functools.lru_cache(maxsize=64)
-def transforms(tile, taps, results, terms, dtype):
-    """All transforms for ``tile`` results (rows, columns), ``taps`` of the kernel and the channels of both sides."""
+def transforms(tile, taps, results, dtype):
+    """All transforms for ``tile`` results (rows, columns), ``taps`` of the kernel, and the channels of the results."""
     return Transforms(tile, taps, choose_tile(results, dtype), choose_products(results, dtype))
 
 
@@ -111,19 +111,20 @@ class Tiling(NamedTuple):
     pitch: int  # channels of the source, rounded up to whole vectors
     width: int  # results, rounded up to whole panels
     source_plane: int  # elements from one plane of transformed source to the next
-    result_plane: int  # the same of products, or of transformed dy
-    weight_plane: int  # the same of transformed weights, or of the sums of products
-    block_at: int  # where the padded source begins (weight gradient: that of dy)
+    result_plane: int  # the same of products
+    weight_plane: int  # the same of transformed weights
+    block_at: int  # where the padded source begins
     source_at: int  # where the transformed source begins
-    result_at: int  # where the products, or the transformed dy, begin
-    sums_at: int  # where the sums of products begin (weight gradient)
+    result_at: int  # where the products begin
     out_at: int  # where the results of a work item are
     scratch: int  # elements of all
-    lanes: int = 0
-    tiles_plane: int = 0
-    tiles_at: int = 0
-    x_at: int = 0
-    sums_plane: int = 0
+    # In a backward pass the source is dy, and the results are dx. Beside them:
+    lanes: int = 0  # channels of x, rounded up to whole register tiles
+    tiles_plane: int = 0  # elements from one plane of transformed tiles of x to the next
+    sums_plane: int = 0  # the same of the sums of products
+    x_at: int = 0  # where x begins
+    tiles_at: int = 0  # where its transformed tiles begin
+    sums_at: int = 0  # where the sums of products begin
 
 
 def plane(elements):
@@ -138,14 +139,13 @@ def round_up(n, step):
 
 
 @functools.lru_cache(maxsize=512)
-def choose_tile(width, dtype, rows=None):
-    """The register tile that computes ``width`` lanes in the least time; ``rows`` are padded too if they are few."""
+def choose_tile(width, dtype):
+    """The register tile that computes ``width`` lanes in the least time."""
     lanes = simd.lanes(dtype)
 
     def cost(entry):
-        high, vecs, efficiency = entry
-        padded = round_up(width, vecs * lanes) * (round_up(rows, high) if rows else 1)
-        return padded / efficiency
+        _, vecs, efficiency = entry
+        return round_up(width, vecs * lanes) / efficiency
 
     high, vecs, _ = min(_MENU[simd.vector_registers()], key=cost)
     return simd.TileShape(high, vecs, dtype)
@@ -195,48 +195,47 @@ def _elements(g):
     return g.images * g.height * g.width * g.pixel
 
 
-@functools.lru_cache(maxsize=512)
-def forward(x, y, padding, tile, taps, shape):
-    """Work items and tiling of y from x (shapes, NHWC) by register tiles of ``shape``."""
-    itemsize, count = shape.dtype.itemsize, planes(tile, taps)
-    (down, across), depth = _tiles(y, tile), x[3]
-    pitch = round_up(depth, 16)
-    row_bytes = across * tile[0] * tile[1] * (2 * pitch + y[3]) * itemsize  # with what is fetched ahead
-    images, rows = cut(x[0], down, across, row_bytes, shape.rows)
-    g = _block(x, y, padding, tile, taps, images, rows)
-    group = group_of(
-        images * rows * across, shape.rows, count * (pitch + shape.width) * itemsize, 4 * simd.cache_bytes(1) // 3
-    )
-    source_plane, result_plane = plane(group * pitch), plane(group * shape.width)
-    weight_plane = plane(depth * round_up(y[3], shape.width))
-    block_at = round_up(tile[0] * tile[1] * shape.lanes, 16)
-    source_at = block_at + _elements(g)
-    result_at = source_at + count * source_plane
-    out_at = result_at + count * result_plane
-    end = out_at + images * min(rows * tile[0], y[1]) * y[2] * y[3]
-    tiling = Tiling(across, *tile, group, depth, pitch, round_up(y[3], shape.width), source_plane, result_plane,
-                    weight_plane, block_at, source_at, result_at, out_at, out_at, end)  # fmt: skip
-    return g, tiling
-
-
 def planes(tile, taps):
     """Number of products of a tile."""
     return (tile[0] + taps[0] - 1) * (tile[1] + taps[1] - 1)
 
 
 @functools.lru_cache(maxsize=512)
+def forward(x, y, padding, tile, taps, shape):
+    """Work items and tiling of y from x (shapes, NHWC) by register tiles of ``shape``."""
+    itemsize, count = shape.dtype.itemsize, planes(tile, taps)
+    (down, across), depth = _tiles(y, tile), x[3]
+    pitch, width = round_up(depth, 16), round_up(y[3], shape.width)
+    row_bytes = across * tile[0] * tile[1] * (2 * pitch + y[3]) * itemsize  # with what is fetched ahead
+    images, rows = cut(x[0], down, across, row_bytes, shape.rows)
+    g = _block(x, y, padding, tile, taps, images, rows)
+    tile_bytes = count * (pitch + shape.width) * itemsize
+    group = group_of(images * rows * across, shape.rows, tile_bytes, 4 * simd.cache_bytes(1) // 3)
+    source_plane, result_plane = plane(group * pitch), plane(group * shape.width)
+    block_at = round_up(tile[0] * tile[1] * shape.lanes, 16)
+    source_at = block_at + _elements(g)
+    result_at = source_at + count * source_plane
+    out_at = result_at + count * result_plane
+    scratch = out_at + images * min(rows * tile[0], y[1]) * y[2] * y[3]
+    tiling = Tiling(across, *tile, group, depth, pitch, width, source_plane, result_plane, plane(depth * width),
+                    block_at, source_at, result_at, out_at, scratch)  # fmt: skip
+    return g, tiling
+
+
+@functools.lru_cache(maxsize=512)
 def backward(dy, dx, padding, tile, taps, shape, products):
-    """Blocks of dy and of x (shapes, NHWC) and the tiling of both gradients; ``padding`` that of dy."""
+    """Blocks of x and of dy (shapes, NHWC) and the tiling of both gradients; ``padding`` that of dy."""
     itemsize, count = shape.dtype.itemsize, planes(tile, taps)
     (down, across), depth, channels = _tiles(dx, tile), dy[3], dx[3]
     pitch, width, lanes = round_up(depth, 16), round_up(channels, shape.width), round_up(channels, products.width)
-    row_bytes = across * tile[0] * tile[1] * 2 * (pitch + lanes) * itemsize
+    row_bytes = across * tile[0] * tile[1] * 2 * (pitch + lanes) * itemsize  # with what is fetched ahead
     images, rows = cut(dy[0], down, across, row_bytes, shape.rows)
     g = _block(dy, dx, padding, tile, taps, images, rows)
     gx = _block(dx, dx, (0, 0), tile, (1, 1), images, rows)._replace(pixel=lanes)
-    group = group_of(images * rows * across, shape.rows, count * (pitch + lanes + shape.width) * itemsize, GROUP_BYTES)
+    tile_bytes = count * (pitch + lanes + shape.width) * itemsize
+    group = group_of(images * rows * across, shape.rows, tile_bytes, simd.cache_bytes(2) // 5)
     source_plane, tiles_plane, result_plane = plane(group * pitch), plane(group * lanes), plane(group * shape.width)
-    weight_plane, sums_plane = plane(depth * width), plane(pitch * lanes)
+    sums_plane = plane(pitch * lanes)
     block_at = round_up(tile[0] * tile[1] * shape.lanes, 16)
     x_at = block_at + _elements(g)
     source_at = x_at + _elements(gx)
@@ -244,11 +243,8 @@ def backward(dy, dx, padding, tile, taps, shape, products):
     result_at = tiles_at + count * tiles_plane
     sums_at = result_at + count * result_plane
     out_at = sums_at + count * sums_plane
-    end = out_at + images * min(rows * tile[0], dx[1]) * dx[2] * dx[3]
-    tiling = Tiling(across, *tile, group, depth, pitch, width, source_plane, result_plane, weight_plane,
-                    block_at, source_at, result_at, sums_at, out_at, end,
-                    lanes, tiles_plane, tiles_at, x_at, sums_plane)  # fmt: skip
+    scratch = out_at + images * min(rows * tile[0], dx[1]) * dx[2] * dx[3]
+    tiling = Tiling(across, *tile, group, depth, pitch, width, source_plane, result_plane, plane(depth * width),
+                    block_at, source_at, result_at, out_at, scratch,
+                    lanes, tiles_plane, sums_plane, x_at, tiles_at, sums_at)  # fmt: skip
     return gx, g, tiling
-
-
-GROUP_BYTES = 100000

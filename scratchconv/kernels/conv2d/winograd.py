@@ -119,7 +119,7 @@ def _run(maps, source, g, tiling, weights, bias, y, finish):
 def _prepare(source, w, bias, padding, tile, y):
     """The convolution of sources like ``source`` with ``w`` (r, r', C, F) into arrays like ``y`` (N, OH, OW, F)."""
     taps, dtype, depth, results = w.shape[:2], y.dtype, source.channels, y.shape[3]
-    maps = plan.transforms(tile, taps, results, depth, dtype)
+    maps = plan.transforms(tile, taps, results, dtype)
     source_shape = (y.shape[0], source.rows, source.columns, depth)
     g, tiling = plan.forward(source_shape, y.shape, padding, tile, taps, maps.tile)
     weights = transform_weights(maps, w, tiling)
