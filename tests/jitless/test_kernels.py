@@ -80,7 +80,7 @@ def test_equals_the_contract(operation: str, algorithm: str, dtype: type) -> Non
 def forget_plans() -> None:
     """Winograd's plans are remembered by shape: the size of the caches counts as constant."""
     _winograd_plan.forward.cache_clear()
-    _winograd_plan.weight_grad.cache_clear()
+    _winograd_plan.backward.cache_clear()
 
 
 @plain

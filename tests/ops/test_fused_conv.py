@@ -162,7 +162,8 @@ def test_equal_parts_alone_are_what_backward_writes_together() -> None:
     dw, both, target = make.room(*make.w), make.room(*make.w), make.target("sums", reading, None)
     assert fused_conv.backward(reading, gradient, w, make.geometry, dw=dw) is None
     sums = fused_conv.backward(reading, gradient, w, make.geometry, dw=both, target=target)
-    np.testing.assert_array_equal(dw, both)
+    # Together they share the transforms of dy, and so the tiles of dx: other roundings of sums of some hundred terms.
+    np.testing.assert_allclose(dw, both, rtol=0, atol=1e-13 * float(np.abs(both).max()))
     dx = make.room(*make.x)
     fused_conv.backward(Reading(reading.z), gradient, w, make.geometry, target=Target(dx))
     apart = target._replace(g=make.room(*make.x))

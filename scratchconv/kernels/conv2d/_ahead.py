@@ -91,7 +91,7 @@ def fetch_finish(f, stretch, share):
 
 # ---------------------------------------------------------------- the same by address
 
-ERRANDS = 24  # numbers of a list: three for each stretch of memory, and how many there are
+ERRANDS = 1 + 3 * 9  # integers of a list: their number, and three for each of at most nine stretches of memory
 
 
 @inner

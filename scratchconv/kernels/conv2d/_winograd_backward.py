@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._copy import aligned_empty
+from scratchconv.kernels._copy import aligned_empty, fill_zero
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
@@ -111,8 +111,12 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
             fresh = False
         if weights.size:
             finish_item(finish, g, item, s, start + tiling.out_at, dx)
-    _weights_of(maps.weight, s, start + tiling.sums_at, tiling.sums_plane, tiling.depth, tiling.lanes, g.results,
-                totals, chunk * (totals.size // chunks))  # fmt: skip
+    size = totals.size // chunks
+    if fresh:  # an empty batch
+        fill_zero(totals, chunk * size, size)
+    else:
+        sums = start + tiling.sums_at
+        _weights_of(maps.weight, s, sums, tiling.sums_plane, tiling.depth, tiling.lanes, g.results, totals, chunk * size)
     simd.settle()
 
 

@@ -146,4 +146,4 @@ def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
 def _forget_plans() -> None:
     """Plans are remembered by shape; the size of the caches counts as constant."""
     _winograd_plan.forward.cache_clear()
-    _winograd_plan.weight_grad.cache_clear()
+    _winograd_plan.backward.cache_clear()

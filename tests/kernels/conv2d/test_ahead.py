@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scratchconv.kernels._jit import kernel
-from scratchconv.kernels.conv2d import _ahead, _block, _plan, _source
+from scratchconv.kernels.conv2d import _ahead, _block, _finish, _plan, _source
 from tests.strategies import ConvGeometry
 
 G = ConvGeometry(5, (9, 8), 3, (3, 3), 7, padding=(1, 1))
@@ -61,3 +61,46 @@ def test_fetching_changes_nothing_even_beyond_the_end(kind: int) -> None:
     assert np.all(x == 1)
     assert np.all(out == 2)
     assert np.all(y == 3)
+
+
+@kernel
+def listed(errands, dy, x, finish, y, g, item, shares):
+    _ahead.start_list(errands)
+    _ahead.list_source(errands, dy, g, item, shares)
+    _ahead.list_source(errands, x, g, item, shares)
+    _ahead.list_finish(errands, finish, y, g, item, shares)
+    for share in range(shares):
+        _ahead.fetch(errands, share)
+
+
+def lines_of(errands: np.ndarray) -> list[tuple[int, int, int]]:
+    """Begin, end and step of each stretch that is listed."""
+    return [tuple(errands[k : k + 3]) for k in range(1, int(errands[0]), 3)]
+
+
+@pytest.mark.parametrize("shares", [1, 4])
+def test_a_list_holds_what_a_work_item_will_read(shares: int) -> None:
+    shape = (5, 9, 8, 3)
+    arrays = {name: np.zeros(shape, np.float32) for name in ("g", "y", "z", "a", "extra", "z2", "skip", "dx")}
+    selected, pooled = np.zeros((5, 4, 4, 3), np.float32), np.zeros((5, 4, 4, 3), np.float32)
+    kind = _finish.RECEIVE | _finish.EXTRA | _finish.MASK | _finish.SUMS | _finish.SECOND
+    finish = _finish.make_finish(
+        kind, arrays["dx"], 5, [np.zeros(3)] * 4, **{name: arrays[name] for name in ("z", "a", "extra", "z2")}
+    )
+    g = items_of(ConvGeometry(5, (9, 8), 3, (3, 3), 3, padding=(1, 1)), 1 << 20)  # whole images
+    assert g.strips == 1
+    dy = _source.make_source(_source.GRADIENT | _source.POOLED, pooled, arrays["y"], selected, np.zeros((4, 3)))
+    x = _source.make_source(_source.ACTIVATION | _source.SKIP, arrays["g"], arrays["skip"], None, np.zeros((4, 3)))
+    errands = np.full(_ahead.ERRANDS, -1)
+    for item in range(_block.count_items(g)):
+        listed(errands, dy, x, finish, arrays["dx"].reshape(-1), g, item, shares)
+        images = slice(item * g.images, (item + 1) * g.images)
+        read = [pooled, selected, arrays["y"], arrays["g"], arrays["skip"]]
+        read += [arrays[name] for name in ("z", "a", "extra", "z2")]
+        found = lines_of(errands)
+        assert len(found) == len(read)
+        for (begin, end, step), array in zip(found, read, strict=True):
+            assert begin == array[images].ctypes.data
+            assert end >= begin + array[images].nbytes
+            assert step % 64 == 0
+            assert begin + shares * step >= end

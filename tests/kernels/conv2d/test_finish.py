@@ -8,15 +8,17 @@ import pytest
 from scratchconv.kernels._jit import kernel
 from scratchconv.kernels.conv2d import _block, _finish, _plan
 from scratchconv.kernels.conv2d._finish import EXTRA, MASK, MASK_AFFINE, MOMENTS, RECEIVE, SECOND, SELECT, SUMS
+from scratchconv.ops._memory import empty
 
 CHANNELS = (1, 5, 16, 19)
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 @kernel
-def finish_all(finish, g, y):
+def finish_all(finish, g, results, y):
+    """Results of all items lie in ``results`` as in y, three elements on; each item takes its own."""
     for item in range(_block.work_items(g)):
-        _finish.finish_item(finish, g, item, y)
+        _finish.finish_item(finish, g, item, results, 3 + _block.result_offset(g, item), y)
 
 
 def items_of(shape: tuple[int, ...], pixels: int) -> _block.Block:
@@ -33,8 +35,15 @@ CUTS = (((3, 7, 5), 14), ((5, 3, 4), 30), ((1, 1, 1), 1), ((2, 4, 6), 1000), ((0
 def finished(y: np.ndarray, kind: int, pixels: int, **arrays: object) -> _finish.Finish:
     g = items_of(y.shape, pixels)
     finish = _finish.make_finish(kind, y, _block.count_items(g), **arrays)
-    finish_all(finish, g, y.reshape(-1))
+    finish_in(finish, g, y)
     return finish
+
+
+def finish_in(finish: _finish.Finish, g: _block.Block, y: np.ndarray) -> None:
+    """Let ``y`` hold the results, in other memory, and receive what becomes of them."""
+    results = np.concatenate([np.full(3, np.nan, y.dtype), y.reshape(-1), np.full(3, np.nan, y.dtype)])
+    y[...] = np.nan
+    finish_all(finish, g, results, y.reshape(-1))
 
 
 def moments(y: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -119,10 +128,28 @@ def test_received_gradients(mask: int, extra: int, sums: int, dtype: type) -> No
             assert np.all(np.abs(total[k] - terms.sum((0, 1, 2))) <= bound)
 
 
-def test_nothing_leaves_the_results_alone() -> None:
+def test_results_with_nothing_to_do_to_them_are_carried_to_their_place() -> None:
     y = np.ones((1, 2, 2, 3), np.float32)
-    finish_all(_finish.nothing(y), items_of(y.shape, 1), y.reshape(-1))
+    finish_in(_finish.nothing(y), items_of(y.shape, 1), y)
     assert np.all(y == 1)
+
+
+@pytest.mark.parametrize("kind", [_finish.NOTHING, MOMENTS, RECEIVE])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_streamed_results_are_the_same(kind: int, dtype: type) -> None:
+    y = empty((2, 4, 6, 32), dtype)
+    y[...] = wanted = np.random.default_rng(0).standard_normal(y.shape).astype(dtype)
+    finish = finished(y, kind, 14, coefficients=[np.zeros(32)] * 4, far=0)
+    assert finish.streams
+    np.testing.assert_array_equal(y, wanted)
+
+
+def test_only_whole_vectors_that_begin_on_cache_lines_are_streamed() -> None:
+    y = empty((1, 64, 2, 16), np.float32)
+    assert _finish.make_finish(MOMENTS, y, 1, far=y.nbytes - 1).streams
+    assert not _finish.make_finish(MOMENTS, y, 1, far=y.nbytes).streams
+    assert not _finish.make_finish(MOMENTS, y[:, 1:].reshape(-1)[1:-31].reshape(1, 62, 2, 16), 1, far=0).streams
+    assert not _finish.make_finish(MOMENTS, y.reshape(1, 64, 4, 8)[..., :7].copy(), 1, far=0).streams
 
 
 def test_sums_are_merged_in_float64() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from scratchconv import simd
 from scratchconv.kernels._jit import kernel
 from scratchconv.kernels.conv2d import _source
 from scratchconv.kernels.conv2d._source import ACTIVATION, GRADIENT, POOLED, SKIP, SKIP_AFFINE, STORE, Source
+from scratchconv.ops._memory import empty
 
 GUARD = -77.0
 CHANNELS = (1, 5, 16, 19)  # less than a vector, a whole one, one and a tail; float64 has two and a tail
@@ -20,6 +22,11 @@ def read(source, image, row, first, n, target, o, pitch):
     _source.read_row(source, image, row, first, n, target, o, pitch)
 
 
+@kernel
+def read_many(source, image, row, rows, first, n, target, o, line, pitch):
+    _source.read_rows(source, image, row, rows, first, n, target, o, line, pitch)
+
+
 def rounding(dtype: type) -> float:
     """A formula has at most four operations on numbers near one, the kernels fuse some of them."""
     return 16 * float(np.finfo(dtype).eps)
@@ -30,7 +37,7 @@ def draw(dtype: type, *shape: int) -> np.ndarray:
 
 
 def rows_of(source: Source, shape: tuple[int, ...], gap: int) -> np.ndarray:
-    """All rows of a source, each read in two pieces to pixels that are ``gap`` apart."""
+    """All rows of a source, each read in two pieces to pixels that are ``gap`` apart; and as blocks."""
     batch, height, width, channels = shape
     pitch = channels + gap
     read_so_far = np.full((batch, height, width, channels), np.nan, source.first.dtype)
@@ -44,7 +51,24 @@ def rows_of(source: Source, shape: tuple[int, ...], gap: int) -> np.ndarray:
             read_so_far[image, row] = pixels[:, :channels]
             pixels[:, :channels] = GUARD
             assert np.all(target == GUARD), "written beside the channels"
+    assert_blocks_are_rows(source, read_so_far, gap)
     return read_so_far
+
+
+def assert_blocks_are_rows(source: Source, wanted: np.ndarray, gap: int) -> None:
+    """Any rectangle of an image that is read at once is the same rectangle of its rows, bit by bit."""
+    _, height, width, channels = wanted.shape
+    pitch = channels + gap
+    line = width * pitch + 5
+    for top, rows in ((0, height), (1, height - 1), (0, height - 1), (height - 1, 1)):
+        for left, n in ((0, width), (1, width - 1), (0, width - 1), (1, 1)):
+            target = np.full(3 + height * line, GUARD, wanted.dtype)
+            read_many(source, 1, top, rows, left, n, target, 3, line, pitch)
+            lines = target[3:].reshape(height, line)
+            pixels = lines[:rows, : n * pitch].reshape(rows, n, pitch)
+            np.testing.assert_array_equal(pixels[..., :channels], wanted[1, top : top + rows, left : left + n])
+            pixels[..., :channels] = GUARD
+            assert np.all(target == GUARD), "written beside the channels"
 
 
 @dtypes
@@ -72,6 +96,24 @@ def test_activations(channels: int, skip: int, store: int, dtype: type) -> None:
     np.testing.assert_allclose(found, np.maximum(0, z * scale + shift + added), atol=rounding(dtype) * 8)
     if out is not None:
         np.testing.assert_array_equal(out, found)
+
+
+@dtypes
+def test_a_stored_activation_may_go_past_the_caches(dtype: type) -> None:
+    z, out = draw(dtype, 2, 3, 5, 32), empty((2, 3, 5, 32), dtype)
+    rows = [np.ones(32), np.zeros(32)]
+    source = _source.make_source(ACTIVATION | STORE, z, None, out, rows, far=0)
+    assert source.streams
+    found = rows_of(source, z.shape, 1)
+    np.testing.assert_array_equal(out, found)
+    assert not _source.make_source(ACTIVATION | STORE, z, None, out, rows, far=out.nbytes).streams
+    assert not _source.make_source(ACTIVATION, z, None, None, rows, far=0).streams
+
+
+def test_results_stay_in_caches_that_hold_all_of_them() -> None:
+    last = simd.cache_bytes(3)
+    assert _source.far_for(last // 4) > last
+    assert _source.far_for(last) == simd.cache_bytes(2)
 
 
 @dtypes

@@ -93,27 +93,6 @@ def test_many_channels_take_the_smaller_tiles_forward_and_those_of_dy_backward(m
     assert tiles == [(2, 2), (2, 4), (4, 4)]
 
 
-@pytest.mark.parametrize(("sums", "items", "expected"), [(1, 100, 2), (1 << 30, 100, winograd.SUMS), (1 << 30, 1, 1)])
-def test_partial_sums_of_the_weight_gradient_are_bounded(
-    sums: int, items: int, expected: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By memory, and by the number of work items: a sum without any would be merged for nothing."""
-    monkeypatch.setattr(winograd, "SUM_BYTES", sums)
-    monkeypatch.setattr(winograd._block, "count_items", lambda g: items)
-    chunks: list[int] = []
-    original = winograd._run_weight_grad
-
-    def spy(*arguments: Any) -> None:
-        chunks.append(len(arguments[-1]))
-        original(*arguments)
-
-    monkeypatch.setattr(winograd, "_run_weight_grad", spy)
-    problem = random_problem(ConvGeometry(5, (7, 9), 5, (3, 3), 20, padding=(1, 1))).astype(np.float32)
-    wanted, sizes = (run(naive, "weight_grad", p) for p in (problem, problem.map(np.abs)))
-    assert_close(run(winograd, "weight_grad", problem), wanted, np.full_like(sizes, 20 * sizes.max()))
-    assert chunks == [expected]
-
-
 def test_fast_tiles_give_equal_bits_for_any_number_of_threads() -> None:
     problem = random_problem(FAST["3x3"][0]).astype(np.float32)
     first = {function: run_with(problem, function, "fast") for function in FUNCTIONS}
@@ -132,6 +111,10 @@ def test_where_it_applies_and_where_it_pays() -> None:
     assert not winograd.applies((3, 4), *ones)
     assert not winograd.applies((5, 5), *ones, 64)
     assert winograd.applies((5, 5), *ones, 64, "fast")
+    assert winograd.joins(np.empty((3, 3, 64, 64), np.float32), 1)
+    assert not winograd.joins(np.empty((3, 3, 512, 512), np.float32), 10_000)  # sums for dw that leave L2
+    assert winograd.joins(np.empty((5, 5, 16, 32), np.float32), 4096)
+    assert not winograd.joins(np.empty((5, 5, 16, 32), np.float32), 4095)  # fewer pixels are summed by direct
     assert winograd.pays(16, 16, 256)
     assert not winograd.pays(15, 16, 256)
     assert not winograd.pays(16, 3, 256)

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchconv import simd
-from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from tests.strategies import ConvGeometry, winograd_geometries
 
@@ -44,26 +43,37 @@ def test_every_tile_has_an_even_number_of_rows() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_transforms_belong_together(dtype: type) -> None:
-    t = plan.transforms((2, 4), (3, 5), np.dtype(dtype))
+    t = plan.transforms((2, 4), (3, 5), 20, np.dtype(dtype))
     n, m = (2 + 3 - 1, 4 + 5 - 1), (2, 4)
-    sizes = [(s.rows, s.columns, s.source_rows, s.source_columns) for s in t]
+    maps = (t.source, t.kernel, t.result, t.gradient, t.weight)
+    sizes = [(s.rows, s.columns, s.source_rows, s.source_columns) for s in maps]
     assert sizes == [(*n, *n), (*n, 3, 5), (*m, *n), (*n, *m), (3, 5, *n)]
     assert plan.planes((2, 4), (3, 5)) == n[0] * n[1]
     assert t.gradient.left == plan.transposed(t.result.left)
     assert t.weight.right == plan.transposed(t.kernel.right)
-    assert plan.transforms((2, 4), (3, 5), np.dtype(dtype)) is t
+    assert t.tile is plan.choose_tile(20, np.dtype(dtype))
+    assert plan.transforms((2, 4), (3, 5), 20, np.dtype(dtype)) is t
 
 
 @pytest.mark.parametrize("registers", [16, 32])
-@pytest.mark.parametrize("rows", [None, 3, 70])
-def test_register_tiles_fit(registers: int, rows: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_register_tiles_fit(registers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simd, "vector_registers", lambda: registers)
     for width in range(1, 99, 7):
-        shape = plan.choose_tile.__wrapped__(width, np.dtype(np.float32), rows)  # nothing remembered of other machines
-        assert (
-            shape.rows * shape.vecs + shape.vecs <= registers
-        )  # accumulators and weights; broadcasts come from memory
-        assert plan.round_up(width, shape.width) < width + 2 * shape.lanes
+        # Nothing remembered of other machines.
+        for shape in (
+            plan.choose_tile.__wrapped__(width, np.dtype(np.float32)),
+            plan.choose_products(width, np.dtype(np.float32)),
+        ):
+            # Accumulators and weights; broadcasts come from memory.
+            assert shape.rows * shape.vecs + shape.vecs <= registers
+            assert plan.round_up(width, shape.width) < width + 2 * shape.lanes
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_of_products_lie_in_one_vector_of_channels(dtype: type) -> None:
+    for width in (1, 16, 17, 64):
+        shape = plan.choose_products(width, np.dtype(dtype))
+        assert shape.lanes % shape.rows == 0
 
 
 @given(st.integers(1, 3000), st.sampled_from([1, 14, 16]), st.integers(64, 9000), st.integers(64, 90_000))
@@ -101,7 +111,8 @@ def test_scratch_of_the_forward_pass_holds_its_parts_side_by_side(g: ConvGeometr
     assert t.block_at >= tile[0] * tile[1] * shape.lanes  # a tile that does not fit into the image
     assert t.source_at - t.block_at == block.images * block.height * block.width * block.pixel
     assert t.result_at - t.source_at == count * t.source_plane
-    assert t.scratch - t.result_at == count * t.result_plane
+    assert t.out_at - t.result_at == count * t.result_plane
+    assert t.scratch - t.out_at >= block.images * min(block.rows, g.out[0]) * g.out[1] * g.filters
     assert t.source_plane >= tall * block.pixel
     assert t.result_plane >= tall * shape.width
     assert block.pixel >= t.depth == g.channels
@@ -112,20 +123,30 @@ def test_scratch_of_the_forward_pass_holds_its_parts_side_by_side(g: ConvGeometr
     assert {at % LINE for at in (t.block_at, t.source_at, t.result_at)} == {0}
 
 
-@given(winograd_geometries(), st.sampled_from([np.float32, np.float64]))
-def test_scratch_of_the_weight_gradient_holds_its_parts_side_by_side(g: ConvGeometry, dtype: type) -> None:
-    shape, tile = SHAPES[dtype], plan.choose_results("exact", g.kernel, 1 << 20, plan.WEIGHT_TILES)
+@given(winograd_geometries(), st.sampled_from([np.float32, np.float64]), st.sampled_from(["exact", "fast"]))
+def test_scratch_of_the_backward_pass_holds_its_parts(
+    g: ConvGeometry, dtype: type, precision: str
+) -> None:
+    tile = plan.choose_results(precision, g.kernel, g.filters)
+    maps = plan.transforms(tile, g.kernel, g.channels, np.dtype(dtype))
     x, dy = shapes(g)
-    gx, gy, t = plan.weight_grad(x, dy, g.padding, tile, g.kernel, shape)
+    back = tuple(r - 1 - p for r, p in zip(g.kernel, g.padding, strict=True))
+    gx, gy, t = plan.backward(dy, x, back, tile, g.kernel, maps.tile, maps.products)
     count = plan.planes(tile, g.kernel)
+    tall = plan.round_up(t.group, maps.tile.rows)
     assert (gx.images, gx.rows, gx.strips) == (gy.images, gy.rows, gy.strips)
-    assert _block.count_items(gx) == _block.count_items(gy)
-    assert t.block_at == gx.images * gx.height * gx.width * gx.pixel
-    assert t.source_at - t.block_at == gy.images * gy.height * gy.width * gy.pixel
-    assert t.result_at - t.source_at == count * t.source_plane
+    assert t.x_at - t.block_at == gy.images * gy.height * gy.width * gy.pixel
+    assert t.source_at - t.x_at == gx.images * gx.height * gx.width * gx.pixel
+    assert t.tiles_at - t.source_at == count * t.source_plane
+    assert t.result_at - t.tiles_at == count * t.tiles_plane
     assert t.sums_at - t.result_at == count * t.result_plane
-    assert t.scratch - t.sums_at == count * t.weight_plane
-    assert t.source_plane >= t.group * t.pitch + shape.rows  # the last register tile reads channels beyond the last one
-    assert t.result_plane >= t.group * t.width
-    assert t.weight_plane >= plan.round_up(g.channels, shape.rows) * t.width
-    assert (gy.height, gy.width) == (gy.rows, t.columns * t.wide)
+    assert t.out_at - t.sums_at == count * t.sums_plane
+    assert t.scratch - t.out_at >= gy.images * min(gy.rows, g.size[0]) * g.size[1] * g.channels
+    assert t.source_plane >= tall * gy.pixel
+    assert t.tiles_plane >= t.group * t.lanes
+    assert t.result_plane >= tall * maps.tile.width
+    assert t.sums_plane >= plan.round_up(g.filters, maps.products.rows) * t.lanes
+    assert gx.pixel == t.lanes >= g.channels
+    assert t.lanes % maps.products.width == 0
+    assert (gx.height, gx.width) == (gx.rows, t.columns * t.wide)
+    assert {at % LINE for at in (t.block_at, t.x_at, t.source_at, t.tiles_at, t.result_at, t.sums_at)} == {0}

@@ -1,0 +1,29 @@
+"""Partial sums are added up as exactly as in twice the digits, in a fixed order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scratchconv.kernels.conv2d._merge import merge
+from tests.kernels.threads import every_thread_count
+
+
+def test_what_an_addition_rounds_off_is_not_lost() -> None:
+    eps = np.finfo(np.float32).eps
+    totals = np.array([[1, 5], [eps / 4, -1], [eps / 4, 2], [eps / 4, 2], [eps / 4, 0]], np.float32)
+    out = np.full(2, np.nan, np.float32)
+    merge(totals.reshape(-1), out)
+    np.testing.assert_array_equal(out, np.array([1 + eps, 8], np.float32))  # one by one the small ones would be lost
+
+
+@pytest.mark.parametrize("size", [1, 15, 16, 5000])  # part of a vector, a whole one, more than one task
+@pytest.mark.parametrize("chunks", [1, 2, 16])
+def test_sums_are_those_of_float64_rounded(chunks: int, size: int) -> None:
+    totals = np.random.default_rng(0).standard_normal((chunks, size)).astype(np.float32)
+    wanted = totals.astype(np.float64).sum(0)
+    for _ in every_thread_count():
+        out = np.full(size, np.nan, np.float32)
+        merge(totals.reshape(-1), out)
+        # One rounding to float32; sums of 16 numbers near one are below eight.
+        np.testing.assert_allclose(out, wanted, rtol=0, atol=float(np.finfo(np.float32).eps) * 4)
