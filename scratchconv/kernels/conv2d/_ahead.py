@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scratchconv import simd
-from scratchconv.kernels._jit import inner
+from scratchconv.kernels._jit import helper, inner
 from scratchconv.kernels.conv2d._block import images_of, result_offset, result_rows_of
 from scratchconv.kernels.conv2d._finish import EXTRA, MASK, MASK_AFFINE, SECOND, SUMS
 from scratchconv.kernels.conv2d._source import GRADIENT, POOLED, SKIP, SKIP_AFFINE, STORE
@@ -87,3 +87,56 @@ def fetch_finish(f, stretch, share):
     if f.kind & SECOND:
         for i in range(begin, end, line):
             simd.prefetch(f.z2, i)
+
+
+# The functions above take sources and finishes as they are: some hundred numbers, which a short tile notices. Those
+# below write down once a work item where the stretches are, and then need no more than this list and the scratch.
+
+STREAMS = 12  # stretches that a list has room for
+
+
+@helper
+def _append(ahead, k, s, x, stretch):
+    """Write down ``stretch`` of ``x``, if there is any, as the k-th of the list: as offsets from ``s``."""
+    if x.size == 0 or stretch.start >= stretch.stop:
+        return k
+    away = (x.ctypes.data - s.ctypes.data) // s.itemsize
+    ahead[3 * k], ahead[3 * k + 1], ahead[3 * k + 2] = stretch.start + away, stretch.stop + away, stretch.step
+    return k + 1
+
+
+@helper
+def list_source(ahead, k, s, source, stretch):
+    """Add what a work item reads of ``source`` to the list, which has k stretches; return how many it has then."""
+    if source.kind & POOLED == 0:
+        k = _append(ahead, k, s, source.first, stretch)
+    if source.kind & (SKIP | SKIP_AFFINE | GRADIENT):
+        k = _append(ahead, k, s, source.second, stretch)
+    if source.kind & STORE:
+        k = _append(ahead, k, s, source.third, stretch)
+    return k
+
+
+@helper
+def list_finish(ahead, k, s, f, stretch):
+    """Add what finishing results reads beside them, likewise."""
+    if f.kind & (SUMS | MASK_AFFINE):
+        k = _append(ahead, k, s, f.z, stretch)
+    if f.kind & MASK:
+        k = _append(ahead, k, s, f.a, stretch)
+    if f.kind & EXTRA:
+        k = _append(ahead, k, s, f.extra, stretch)
+    if f.kind & SECOND:
+        k = _append(ahead, k, s, f.z2, stretch)
+    return k
+
+
+@inner
+def fetch(s, ahead, count, share):
+    """Ask for one share of one of the ``count`` stretches of the list: they take turns."""
+    simd.keep_apart()
+    if count > 0:
+        k, turn = share % count * 3, share // count
+        begin = ahead[k] + turn * ahead[k + 2] * count
+        for i in range(begin, min(begin + ahead[k + 2] * count, ahead[k + 1]), 64 // s.itemsize):
+            simd.prefetch(s, i)

@@ -74,12 +74,30 @@ def read_row(s, image, row, first, n, target, o, pitch):
                 copy(s.first, i + q * s.channels, target, o + q * pitch, s.channels)
         return
     for c in range(0, s.channels, simd.lanes_of(s.first)):
-        if s.kind & ACTIVATION:
-            _read_activation(s, i + c, c, n, target, o + c, pitch)
-        elif s.kind & POOLED:
-            _read_pooled_gradient(s, image, row, first, i + c, c, n, target, o + c, pitch)
-        else:
-            _read_gradient(s, i + c, c, n, target, o + c, pitch)
+        read_vector(s, image, row, first, c, n, target, o + c, pitch)
+
+
+@inner
+def read_vector(s, image, row, first, c, n, target, o, pitch):
+    """target[o + q * pitch :] = up to one vector of channels, from channel c on, of the pixels of ``read_row``."""
+    i = ((image * s.rows + row) * s.columns + first) * s.channels + c
+    if s.kind == PLAIN:
+        _read_plain(s, i, c, n, target, o, pitch)
+    elif s.kind & ACTIVATION:
+        _read_activation(s, i, c, n, target, o, pitch)
+    elif s.kind & POOLED:
+        _read_pooled_gradient(s, image, row, first, i, c, n, target, o, pitch)
+    else:
+        _read_gradient(s, i, c, n, target, o, pitch)
+
+
+@inner
+def _read_plain(s, i, c, n, target, o, pitch):
+    """Up to one vector of channels, from channel c on, of n pixels."""
+    simd.keep_apart()
+    live = s.channels - c
+    for q in range(n):
+        simd.store_partial(target, o + q * pitch, simd.load_partial(s.first, i + q * s.channels, live), live)
 
 
 @inner
