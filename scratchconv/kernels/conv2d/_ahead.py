@@ -132,11 +132,11 @@ def list_finish(ahead, k, s, f, stretch):
 
 
 @inner
-def fetch(s, ahead, count, share):
-    """Ask for one share of one of the ``count`` stretches of the list: they take turns."""
-    simd.keep_apart()
-    if count > 0:
-        k, turn = share % count * 3, share // count
-        begin = ahead[k] + turn * ahead[k + 2] * count
-        for i in range(begin, min(begin + ahead[k + 2] * count, ahead[k + 1]), 64 // s.itemsize):
-            simd.prefetch(s, i)
+def turn(ahead, count, share):
+    """First and last element of one share of one of the ``count`` stretches of the list: they take turns."""
+    if count == 0:
+        return 0, 0
+    k, part = share % count * 3, share // count
+    begin, step = ahead[k] + part * ahead[k + 2] * count, ahead[k + 2] * count
+    last = min(begin + step, ahead[k + 1]) - 1
+    return min(begin, last), last

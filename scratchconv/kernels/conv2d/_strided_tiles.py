@@ -8,7 +8,7 @@ from __future__ import annotations
 from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import inner
-from scratchconv.kernels.conv2d._ahead import fetch
+from scratchconv.kernels.conv2d._ahead import turn
 from scratchconv.kernels.conv2d._block import images_of
 from scratchconv.kernels.conv2d._source import read_vector
 
@@ -61,13 +61,15 @@ def convolve(shape, s, start, layout, g, n, rows, weights, wi, bias, f, ahead, c
     for i in range(rows):
         o = start + layout.out_at + (n * g.result_h + i) * g.result_w * g.results + f
         for j in range(0, g.result_w, shape.rows):
-            fetch(s, ahead, count, share)
+            next_line, last = turn(ahead, count, share)
             share += 1
             acc, w = simd.spread(shape, bias, f), wi
             for u in range(3):
                 window = start + layout.x_at + (n * g.height + 2 * i + u) * line + 2 * j * lanes
                 for _ in range(0, g.channels, lanes):
                     for k in range(run):
+                        simd.prefetch(s, next_line)
+                        next_line = min(next_line + 16, last)
                         acc = simd.outer_fma(acc, s, simd.opaque(window + k), windows, weights, w + k * shape.width)
                     w += run * shape.width
                     window += layout.x_slab
@@ -97,12 +99,14 @@ def convolve_back(tiles, s, start, layout, g, n, rows, weights, wi, c, ahead, co
     for h in range(0, rows, 2):
         o = start + layout.out_at + (n * rows + h) * row + c
         for j in range(0, g.result_w, wide):
-            fetch(s, ahead, count, share)
+            next_line, last = turn(ahead, count, share)
             share += 1
             p, q, r, t = simd.zeros(shape), simd.zeros(shape), simd.zeros(shape), simd.zeros(shape)
             w, dy = wi, start + layout.dy_at + (n * g.height + h // 2) * line + j // 2 * lanes
             for _ in range(0, g.channels, lanes):
                 for k in range(lanes):
+                    simd.prefetch(s, next_line)
+                    next_line = min(next_line + 16, last)
                     top, below = simd.opaque(dy + k), simd.opaque(dy + line + k)
                     p = simd.outer_fma(p, s, top, here, weights, w)
                     q = simd.outer_fma(q, s, top, here, weights, w + lanes)
@@ -137,13 +141,15 @@ def add_products(shape, s, xi, gx, dy_at, slab, g, images, rows, total, o, fresh
     lanes, x_line, dy_line = simd.lanes_of(s), gx.width * gx.pixel, g.width * g.pixel
     filters, where = simd.grid_offsets(shape, 1, 1, 0), simd.grid_offsets(shape, 1, shape.width, 0)
     for f in range(0, (g.channels + lanes - 1) // lanes * lanes, shape.rows):
-        fetch(s, ahead, count, share)
+        next_line, last = turn(ahead, count, share)
         share += 1
         acc, di = simd.zeros(shape), dy_at + f // lanes * slab + f % lanes
         for n in range(images):
             for i in range(rows):
                 x, dy = xi + (n * gx.height + 2 * i) * x_line, di + (n * g.height + i) * dy_line
                 for j in range(gx.result_w):
+                    simd.prefetch(s, next_line)
+                    next_line = min(next_line + 16, last)
                     acc = simd.outer_fma(acc, s, simd.opaque(dy + j * lanes), filters, s, x + 2 * j * lanes)
         if not fresh:
             acc = acc + simd.tile_load(shape, total, o, where)
