@@ -89,54 +89,72 @@ def fetch_finish(f, stretch, share):
             simd.prefetch(f.z2, i)
 
 
-# The functions above take sources and finishes as they are: some hundred numbers, which a short tile notices. Those
-# below write down once a work item where the stretches are, and then need no more than this list and the scratch.
+# A burst of prefetches is mostly lost: the core keeps track of a few dozen lines on their way, and each of them takes
+# as long as some hundred multiply-adds. So the functions below hand out single lines, one for each step of a kernel's
+# innermost loop, from a list of stretches that is written once a work item.
 
-STREAMS = 12  # stretches that a list has room for
-
-
-@helper
-def _append(ahead, k, s, x, stretch):
-    """Write down ``stretch`` of ``x``, if there is any, as the k-th of the list: as offsets from ``s``."""
-    if x.size == 0 or stretch.start >= stretch.stop:
-        return k
-    away = (x.ctypes.data - s.ctypes.data) // s.itemsize
-    ahead[3 * k], ahead[3 * k + 1], ahead[3 * k + 2] = stretch.start + away, stretch.stop + away, stretch.step
-    return k + 1
+CURSOR, END, PACE, FIRST = 0, 1, 2, 3  # of a list: the stretch in use, the end, lines a step, the first stretch
+LIST = FIRST + 2 * 9  # elements of a list: room for eight stretches, start and stop of each, and one that is empty
+_UNIT = 1024  # PACE counts lines in 1024 steps
 
 
 @helper
-def list_source(ahead, k, s, source, stretch):
-    """Add what a work item reads of ``source`` to the list, which has k stretches; return how many it has then."""
+def _append(ahead, s, x, stretch):
+    """Write down ``stretch`` of ``x``, if there is any, as offsets from ``s``."""
+    if x.size > 0 and stretch.start < stretch.stop:
+        away = (x.ctypes.data - s.ctypes.data) // s.itemsize
+        ahead[ahead[END]], ahead[ahead[END] + 1] = stretch.start + away, stretch.stop + away
+        ahead[END] += 2
+
+
+@helper
+def begin_list(ahead):
+    """Empty the list."""
+    ahead[CURSOR], ahead[END] = FIRST, FIRST
+
+
+@helper
+def list_source(ahead, s, source, stretch):
+    """Add what a work item reads of ``source``."""
     if source.kind & POOLED == 0:
-        k = _append(ahead, k, s, source.first, stretch)
+        _append(ahead, s, source.first, stretch)
     if source.kind & (SKIP | SKIP_AFFINE | GRADIENT):
-        k = _append(ahead, k, s, source.second, stretch)
+        _append(ahead, s, source.second, stretch)
     if source.kind & STORE:
-        k = _append(ahead, k, s, source.third, stretch)
-    return k
+        _append(ahead, s, source.third, stretch)
 
 
 @helper
-def list_finish(ahead, k, s, f, stretch):
-    """Add what finishing results reads beside them, likewise."""
-    if f.kind & (SUMS | MASK_AFFINE):
-        k = _append(ahead, k, s, f.z, stretch)
-    if f.kind & MASK:
-        k = _append(ahead, k, s, f.a, stretch)
+def list_finish(ahead, s, f, stretch, known):
+    """Add what finishing results reads beside them, but not the array ``known``, which is in cache already."""
+    if f.kind & (SUMS | MASK_AFFINE) and f.z.ctypes.data != known.ctypes.data:
+        _append(ahead, s, f.z, stretch)
+    if f.kind & MASK and f.a.ctypes.data != known.ctypes.data:
+        _append(ahead, s, f.a, stretch)
     if f.kind & EXTRA:
-        k = _append(ahead, k, s, f.extra, stretch)
+        _append(ahead, s, f.extra, stretch)
     if f.kind & SECOND:
-        k = _append(ahead, k, s, f.z2, stretch)
-    return k
+        _append(ahead, s, f.z2, stretch)
 
 
 @inner
-def turn(ahead, count, share):
-    """First and last element of one share of one of the ``count`` stretches of the list: they take turns."""
-    if count == 0:
-        return 0, 0
-    k, part = share % count * 3, share // count
-    begin, step = ahead[k] + part * ahead[k + 2] * count, ahead[k + 2] * count
-    last = min(begin + step, ahead[k + 1]) - 1
-    return min(begin, last), last
+def end_list(ahead, s, steps):
+    """Close the list, which is to be fetched in ``steps`` steps."""
+    lines, line = 0, 64 // s.itemsize
+    for k in range(FIRST, ahead[END], 2):
+        lines += (ahead[k + 1] - ahead[k] + line - 1) // line
+    ahead[ahead[END]], ahead[ahead[END] + 1] = 0, 1
+    ahead[PACE] = lines * _UNIT // max(1, steps) + 1
+
+
+@inner
+def take(ahead, s, steps):
+    """First and last element of what to fetch in the next ``steps`` steps: a line in each, the last one again."""
+    k, line = ahead[CURSOR], 64 // s.itemsize
+    begin, stop = ahead[k], ahead[k + 1]
+    end = begin + min(steps, steps * ahead[PACE] // _UNIT + 1) * line
+    if k < ahead[END]:
+        ahead[k] = end
+        if end >= stop:
+            ahead[CURSOR] = k + 2
+    return begin, min(end, stop) - 1

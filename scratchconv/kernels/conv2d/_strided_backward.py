@@ -9,7 +9,7 @@ from scratchconv.kernels._copy import aligned_empty, fill_zero
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _strided_plan as plan
-from scratchconv.kernels.conv2d._ahead import STREAMS, list_finish, list_source, result_stretch, source_stretch
+from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._finish import begin, finish_item, streams_into
 from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._strided_tiles import add_products, clear_slabs, convolve_back, fill_slabs
@@ -25,7 +25,7 @@ def _stretch(g, rows):
 
 
 @inner
-def _weight_item(shape, s, start, layout, gx, g, images, rows, total, at, fresh, ahead, count, share):
+def _weight_item(shape, s, start, layout, gx, g, images, rows, total, at, fresh, ahead):
     """Add a work item's part of dw to ``total[at:]``, (KH, slabs of x, filters, KW, lanes)."""
     lanes, stretch = simd.lanes_of(s), _stretch(gx, rows)
     filters = (g.channels + lanes - 1) // lanes * lanes
@@ -36,40 +36,41 @@ def _weight_item(shape, s, start, layout, gx, g, images, rows, total, at, fresh,
                 x = start + layout.x_at + c // lanes * layout.x_slab + (2 * i + u) * gx.width * lanes
                 dy = start + layout.dy_at + i * g.width * lanes
                 add_products(shape, s, x, gx, dy, layout.dy_slab, g, images, min(stretch, rows - i),
-                             total, o, fresh, ahead, count, share)  # fmt: skip
+                             total, o, fresh, ahead)  # fmt: skip
                 o += filters * shape.width
-                share += filters // shape.rows
         fresh = False
 
 
 @inner
-def _count_tiles(tiles, gx, g, images, rows, lanes):
-    """Tiles of products of a work item, and tiles of dx."""
-    slabs, stretch = (gx.channels + lanes - 1) // lanes, _stretch(gx, rows)
-    filters = (g.channels + lanes - 1) // lanes * lanes // tiles.products.rows
-    wide = (gx.result_w + tiles.blocks.rows - 1) // tiles.blocks.rows
-    return 3 * slabs * filters * ((rows + stretch - 1) // stretch), images * rows * wide * slabs
+def _input_item(tiles, s, start, layout, g, images, high, weights, slabs, ahead):
+    """Compute dx of a work item, of ``high`` rows an image."""
+    lanes = simd.lanes_of(s)
+    for c in range(0, g.results, lanes):
+        for n in range(images):
+            convolve_back(tiles, s, start, layout, g, n, high, weights, c * 9 * slabs * lanes, c, ahead)
 
 
 @inner
-def _input_item(tiles, s, start, layout, g, images, high, weights, slabs, ahead, count, share):
-    """Compute dx of a work item, of ``high`` rows an image."""
-    lanes = simd.lanes_of(s)
-    wide = (g.result_w + 2 * tiles.blocks.rows - 1) // (2 * tiles.blocks.rows)
-    for c in range(0, g.results, lanes):
-        for n in range(images):
-            convolve_back(tiles, s, start, layout, g, n, high, weights, c * 9 * slabs * lanes, c,
-                          ahead, count, share)  # fmt: skip
-            share += (high + 1) // 2 * wide
+def _count_steps(tiles, gx, g, images, rows, lanes, products, blocks):
+    """Steps of the innermost loops for a work item: of the ``products`` and of the ``blocks`` of dx, if wanted."""
+    slabs, filters = (gx.channels + lanes - 1) // lanes, (g.channels + lanes - 1) // lanes * lanes
+    wide = (gx.result_w + tiles.blocks.rows - 1) // tiles.blocks.rows
+    steps = 0
+    if products:
+        steps += 3 * slabs * (filters // tiles.products.rows) * images * rows * gx.result_w
+    if blocks:
+        steps += slabs * images * rows * wide * filters
+    return steps
 
 
 @helper
-def _list_ahead(ahead, s, x, dy, gx, g, item, shares, dx, finish, both):
-    """Write down what to fetch while a work item is computed; return the number of stretches."""
-    count = list_source(ahead, 0, s, dy, source_stretch(dy, g, item + 1, shares))
+def _list_ahead(ahead, s, x, dy, gx, g, item, dx, finish, both):
+    """Write down what to fetch while a work item is computed: what its finish reads, then what the next one reads."""
+    begin_list(ahead)
+    list_finish(ahead, s, finish, result_stretch(dx, g, item, 1), x.first)
+    list_source(ahead, s, dy, source_stretch(dy, g, item + 1, 1))
     if both:
-        count = list_source(ahead, count, s, x, source_stretch(x, gx, item + 1, shares))
-    return list_finish(ahead, count, s, finish, result_stretch(dx, g, item, shares))
+        list_source(ahead, s, x, source_stretch(x, gx, item + 1, 1))
 
 
 @helper
@@ -77,24 +78,21 @@ def _items(chunk, chunks, tiles, x, dy, gx, g, layout, weights, totals, dx, fini
     """Compute dx of the work items of one chunk, if there are ``weights``, and totals[chunk], if there are any."""
     first, last = _block.chunk_of(gx, chunk, chunks)
     s, start = aligned_empty(dx, layout.scratch)
-    ahead = np.empty(3 * STREAMS, np.int64)
+    ahead = np.empty(LIST, np.int64)
     streams, size, lanes, fresh = streams_into(dx, gx.channels), totals.size // chunks, simd.lanes_of(dx), True
     clear_slabs(s, start + layout.x_at, layout.x_slab, gx)
     clear_slabs(s, start + layout.dy_at, layout.dy_slab, g)
     for item in range(first, last):
         images, rows, high = _block.images_of(gx, item), _block.rows_of(gx, item), _block.result_rows_of(g, item)
-        products, blocks = _count_tiles(tiles, gx, g, images, rows, lanes)
-        shares = (products if size else 0) + (blocks if weights.size else 0)
-        count = _list_ahead(ahead, s, x, dy, gx, g, item, shares, dx, finish, size > 0)
+        _list_ahead(ahead, s, x, dy, gx, g, item, dx, finish, size > 0)
+        end_list(ahead, s, _count_steps(tiles, gx, g, images, rows, lanes, size > 0, weights.size > 0))
         fill_slabs(dy, g, item, s, start + layout.dy_at, layout.dy_slab)
         if size:
             fill_slabs(x, gx, item, s, start + layout.x_at, layout.x_slab)
-            _weight_item(tiles.products, s, start, layout, gx, g, images, rows, totals, chunk * size, fresh,
-                         ahead, count, 0)  # fmt: skip
+            _weight_item(tiles.products, s, start, layout, gx, g, images, rows, totals, chunk * size, fresh, ahead)
             fresh = False
         if weights.size:
-            _input_item(tiles, s, start, layout, g, images, high, weights, weights.shape[1],
-                        ahead, count, shares - blocks)  # fmt: skip
+            _input_item(tiles, s, start, layout, g, images, high, weights, weights.shape[1], ahead)
             finish_item(finish, g, item, s, start + layout.out_at, dx, streams)
     if fresh:
         fill_zero(totals, chunk * size, size)

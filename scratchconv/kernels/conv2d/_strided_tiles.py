@@ -8,7 +8,7 @@ from __future__ import annotations
 from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import inner
-from scratchconv.kernels.conv2d._ahead import turn
+from scratchconv.kernels.conv2d._ahead import take
 from scratchconv.kernels.conv2d._block import images_of
 from scratchconv.kernels.conv2d._source import read_vector
 
@@ -50,26 +50,26 @@ def _copy_edge(s, edge, edge_row, width, o, row, step, high, wide, live):
 
 
 @inner
-def convolve(shape, s, start, layout, g, n, rows, weights, wi, bias, f, ahead, count, share):
+def convolve(shape, s, start, layout, g, n, rows, weights, wi, bias, f, ahead):
     """y[i, j, f:] = bias[f:] + Σ_{u,c,v} x[2i + u, 2j + v, c] w[u, v, c, f:] for image ``n`` of a work item.
 
-    The taps of a kernel row lie side by side in a slab. Fetches ``count`` stretches of ``ahead``, from ``share`` on.
+    The taps of a kernel row lie side by side in a slab. Fetches from the list ``ahead``.
     """
     simd.keep_apart()
     lanes, line = simd.lanes_of(s), g.width * g.pixel
     windows, run = simd.grid_offsets(shape, 1, 2 * lanes, 0), 3 * lanes
+    fetched, steps = 64 // s.itemsize, 9 * ((g.channels + lanes - 1) // lanes * lanes)
     for i in range(rows):
         o = start + layout.out_at + (n * g.result_h + i) * g.result_w * g.results + f
         for j in range(0, g.result_w, shape.rows):
-            next_line, last = turn(ahead, count, share)
-            share += 1
+            next_line, last = take(ahead, s, steps)
             acc, w = simd.spread(shape, bias, f), wi
             for u in range(3):
                 window = start + layout.x_at + (n * g.height + 2 * i + u) * line + 2 * j * lanes
                 for _ in range(0, g.channels, lanes):
                     for k in range(run):
                         simd.prefetch(s, next_line)
-                        next_line = min(next_line + 16, last)
+                        next_line = min(next_line + fetched, last)
                         acc = simd.outer_fma(acc, s, simd.opaque(window + k), windows, weights, w + k * shape.width)
                     w += run * shape.width
                     window += layout.x_slab
@@ -82,7 +82,7 @@ def convolve(shape, s, start, layout, g, n, rows, weights, wi, bias, f, ahead, c
 
 
 @inner
-def convolve_back(tiles, s, start, layout, g, n, rows, weights, wi, c, ahead, count, share):
+def convolve_back(tiles, s, start, layout, g, n, rows, weights, wi, c, ahead):
     """dx[h, q, c:] for image ``n`` of a work item with ``rows`` rows of dx, in blocks of 2 x 2 pixels.
 
     Block (i, j), whose first pixel is (2i, 2j), is made of four pixels of dy: a = dy[i, j], b = dy[i, j+1],
@@ -96,17 +96,17 @@ def convolve_back(tiles, s, start, layout, g, n, rows, weights, wi, c, ahead, co
     pixels = simd.grid_offsets(tiles.beside, 1, lanes, 0)
     here, right = pixels[:-1], pixels[1:]
     row, wide = g.result_w * g.results, 2 * shape.rows
+    fetched, steps = 64 // s.itemsize, (g.channels + lanes - 1) // lanes * lanes
     for h in range(0, rows, 2):
         o = start + layout.out_at + (n * rows + h) * row + c
         for j in range(0, g.result_w, wide):
-            next_line, last = turn(ahead, count, share)
-            share += 1
+            next_line, last = take(ahead, s, steps)
             p, q, r, t = simd.zeros(shape), simd.zeros(shape), simd.zeros(shape), simd.zeros(shape)
             w, dy = wi, start + layout.dy_at + (n * g.height + h // 2) * line + j // 2 * lanes
             for _ in range(0, g.channels, lanes):
                 for k in range(lanes):
                     simd.prefetch(s, next_line)
-                    next_line = min(next_line + 16, last)
+                    next_line = min(next_line + fetched, last)
                     top, below = simd.opaque(dy + k), simd.opaque(dy + line + k)
                     p = simd.outer_fma(p, s, top, here, weights, w)
                     q = simd.outer_fma(q, s, top, here, weights, w + lanes)
@@ -132,7 +132,7 @@ def convolve_back(tiles, s, start, layout, g, n, rows, weights, wi, c, ahead, co
 
 
 @inner
-def add_products(shape, s, xi, gx, dy_at, slab, g, images, rows, total, o, fresh, ahead, count, share):
+def add_products(shape, s, xi, gx, dy_at, slab, g, images, rows, total, o, fresh, ahead):
     """total[k, v, c] += Σ_{n,i,j} dy[n, i, j, k] x[n, 2i, 2j + v, c] for all filters k and taps v of a kernel row.
 
     One vector of channels c. The sum of these pixels from zero, then added; a ``fresh`` total holds nothing yet.
@@ -140,16 +140,16 @@ def add_products(shape, s, xi, gx, dy_at, slab, g, images, rows, total, o, fresh
     simd.keep_apart()
     lanes, x_line, dy_line = simd.lanes_of(s), gx.width * gx.pixel, g.width * g.pixel
     filters, where = simd.grid_offsets(shape, 1, 1, 0), simd.grid_offsets(shape, 1, shape.width, 0)
+    fetched = 64 // s.itemsize
     for f in range(0, (g.channels + lanes - 1) // lanes * lanes, shape.rows):
-        next_line, last = turn(ahead, count, share)
-        share += 1
+        next_line, last = take(ahead, s, images * rows * gx.result_w)
         acc, di = simd.zeros(shape), dy_at + f // lanes * slab + f % lanes
         for n in range(images):
             for i in range(rows):
                 x, dy = xi + (n * gx.height + 2 * i) * x_line, di + (n * g.height + i) * dy_line
                 for j in range(gx.result_w):
                     simd.prefetch(s, next_line)
-                    next_line = min(next_line + 16, last)
+                    next_line = min(next_line + fetched, last)
                     acc = simd.outer_fma(acc, s, simd.opaque(dy + j * lanes), filters, s, x + 2 * j * lanes)
         if not fresh:
             acc = acc + simd.tile_load(shape, total, o, where)

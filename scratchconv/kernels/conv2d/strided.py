@@ -14,7 +14,7 @@ from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _strided_backward
 from scratchconv.kernels.conv2d import _strided_plan as plan
-from scratchconv.kernels.conv2d._ahead import STREAMS, list_source, source_stretch
+from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_source, source_stretch
 from scratchconv.kernels.conv2d._finish import begin, finish_item, streams_into
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._strided_tiles import clear_slabs, convolve, fill_slabs
@@ -57,20 +57,19 @@ def _items(chunk, chunks, shape, source, g, layout, weights, bias, y, finish):
     """Compute the work items of one chunk."""
     first, last = _block.chunk_of(g, chunk, chunks)
     s, start = aligned_empty(y, layout.scratch)
-    ahead = np.empty(3 * STREAMS, np.int64)
+    ahead = np.empty(LIST, np.int64)
     streams, panel = streams_into(y, g.results), weights.size // weights.shape[0]
     clear_slabs(s, start + layout.x_at, layout.x_slab, g)
     wide = (g.result_w + shape.rows - 1) // shape.rows
     for item in range(first, last):
-        images, rows, share = _block.images_of(g, item), _block.rows_of(g, item), 0
-        shares = images * rows * wide * weights.shape[0]
-        count = list_source(ahead, 0, s, source, source_stretch(source, g, item + 1, shares))
+        images, rows = _block.images_of(g, item), _block.rows_of(g, item)
+        begin_list(ahead)
+        list_source(ahead, s, source, source_stretch(source, g, item + 1, 1))
+        end_list(ahead, s, images * rows * wide * (weights.size // shape.width))
         fill_slabs(source, g, item, s, start + layout.x_at, layout.x_slab)
         for p in range(weights.shape[0]):
             for n in range(images):
-                convolve(shape, s, start, layout, g, n, rows, weights, p * panel, bias, p * shape.width,
-                         ahead, count, share)  # fmt: skip
-                share += rows * wide
+                convolve(shape, s, start, layout, g, n, rows, weights, p * panel, bias, p * shape.width, ahead)
         finish_item(finish, g, item, s, start + layout.out_at, y, streams)
     simd.settle()
 
