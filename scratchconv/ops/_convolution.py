@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from scratchconv import backends
-from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive, rows, winograd
+from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive, rows, strided, winograd
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.ops._op import Array
 
@@ -23,7 +23,7 @@ class Geometry(NamedTuple):
 
 def choose(w: tuple[int, ...], geometry: Geometry, results: Array) -> Any:
     """Return the module that computes ``results``, y (N, OH, OW, F) or dx (N, H, W, C), from ``w`` (KH, KW, C/G, F)."""
-    stride, _, dilation, groups = geometry
+    stride, padding, dilation, groups = geometry
     name, precision, taps = backends.conv.algorithm, backends.conv.precision, w[:2]
     if name in ("naive", "im2col"):
         return {"naive": naive, "im2col": im2col}[name]
@@ -31,6 +31,9 @@ def choose(w: tuple[int, ...], geometry: Geometry, results: Array) -> Any:
     if name in ("auto", "winograd") and winograd.applies(taps, stride, dilation, groups, channels, precision):
         if name == "winograd" or winograd.pays(w[2], w[3], results.size // max(1, results.shape[3])):
             return winograd
+    if name in ("auto", "strided") and strided.applies(taps, stride, padding, dilation, groups):
+        if name == "strided" or strided.pays(w[2], w[3], results.shape[2], results.dtype):
+            return strided
     if name in ("auto", "rows") and rows.applies(taps, stride, dilation, groups, results):
         return rows
     if name == "auto" and groups > 1 and w[2] == 1 and groups == w[3]:
@@ -40,6 +43,8 @@ def choose(w: tuple[int, ...], geometry: Geometry, results: Array) -> Any:
 
 def joins(inputs: Any, weights: Any, w: Array, results: Array) -> bool:
     """Whether the modules for the input and for the weight gradient are one that computes both in one pass."""
+    if inputs is weights is strided:
+        return strided.joins(w)
     pixels = results.size // max(1, results.shape[3])
     return inputs is weights is winograd and winograd.joins(w, pixels, backends.conv.precision)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scratchconv import simd
-from scratchconv.kernels._jit import inner
+from scratchconv.kernels._jit import helper, inner
 from scratchconv.kernels.conv2d._block import images_of, result_offset, result_rows_of
 from scratchconv.kernels.conv2d._finish import EXTRA, MASK, MASK_AFFINE, SECOND, SUMS
 from scratchconv.kernels.conv2d._source import GRADIENT, POOLED, SKIP, SKIP_AFFINE, STORE
@@ -89,38 +89,41 @@ def fetch_finish(f, stretch, share):
             simd.prefetch(f.z2, i)
 
 
-# ---------------------------------------------------------------- the same by address
+# A burst of prefetches is mostly lost: the core keeps track of a few dozen lines on their way, and each of them takes
+# as long as some hundred multiply-adds. So the functions below hand out single lines, one for each step of a kernel's
+# innermost loop, from a list of stretches that is written once a work item.
 
-ERRANDS = 1 + 3 * 9  # integers of a list: their number, and three for each of at most nine stretches of memory
-
-
-@inner
-def start_list(errands):
-    """Empty the list ``errands`` (ERRANDS integers): begin, end and step in bytes of each stretch to ask for."""
-    errands[0] = 1
+CURSOR, END, PACE, FIRST = 0, 1, 2, 3  # of a list: the stretch in use, the end, lines a step, the first stretch
+LIST = FIRST + 2 * 10  # elements of a list: room for nine stretches, start and stop of each, and one that is empty
+_UNIT = 1024  # PACE counts lines in 1024 steps
 
 
-@inner
-def _enlist(errands, x, start, stop, shares):
-    """Add x[start : stop], a share of it at a time."""
-    begin, end, at = simd.address_of(x, start), simd.address_of(x, stop), errands[0]
-    lines = (end - begin + 63) // 64
-    errands[at], errands[at + 1], errands[at + 2] = begin, end, (lines + shares - 1) // shares * 64
-    errands[0] = at + 3
+@helper
+def _append(ahead, s, x, stretch):
+    """Write down ``stretch`` of ``x``, if there is any, as offsets from ``s``."""
+    if x.size > 0 and stretch.start < stretch.stop:
+        away = (x.ctypes.data - s.ctypes.data) // s.itemsize
+        ahead[ahead[END]], ahead[ahead[END] + 1] = stretch.start + away, stretch.stop + away
+        ahead[END] += 2
 
 
-@inner
-def list_source(errands, s, g, item, shares):
-    """Add what work item ``item`` reads of source ``s``."""
-    reads = source_stretch(s, g, item, shares)
-    if s.kind & POOLED:  # first and third have a pixel for each window of 2x2
-        start, stop = _windows_before(s, reads.start), _windows_before(s, reads.stop)
-        _enlist(errands, s.first, start, stop, shares)
-        _enlist(errands, s.third, start, stop, shares)
+@helper
+def begin_list(ahead):
+    """Empty the list."""
+    ahead[CURSOR], ahead[END] = FIRST, FIRST
+
+
+@helper
+def list_source(ahead, s, source, stretch):
+    """Add what a work item reads of ``source``."""
+    if source.kind & POOLED:  # first and third have a pixel for each window of 2x2
+        windows = Stretch(_windows_before(source, stretch.start), _windows_before(source, stretch.stop), 0)
+        _append(ahead, s, source.first, windows)
+        _append(ahead, s, source.third, windows)
     else:
-        _enlist(errands, s.first, reads.start, reads.stop, shares)
-    if s.kind & (SKIP | SKIP_AFFINE | GRADIENT):
-        _enlist(errands, s.second, reads.start, reads.stop, shares)
+        _append(ahead, s, source.first, stretch)
+    if source.kind & (SKIP | SKIP_AFFINE | GRADIENT):
+        _append(ahead, s, source.second, stretch)
 
 
 @inner
@@ -131,24 +134,48 @@ def _windows_before(s, i):
     return window_row * (s.columns // 2) * s.channels
 
 
-@inner
-def list_finish(errands, f, y, g, item, shares):
-    """Add what finishing the results of work item ``item`` reads beside them."""
-    results = result_stretch(y, g, item, shares)
-    if f.kind & (SUMS | MASK_AFFINE):
-        _enlist(errands, f.z, results.start, results.stop, shares)
-    if f.kind & MASK:
-        _enlist(errands, f.a, results.start, results.stop, shares)
+@helper
+def list_finish(ahead, s, f, stretch, known):
+    """Add what finishing results reads beside them, but not the array ``known``, which is in cache already."""
+    if f.kind & (SUMS | MASK_AFFINE) and f.z.ctypes.data != known.ctypes.data:
+        _append(ahead, s, f.z, stretch)
+    if f.kind & MASK and f.a.ctypes.data != known.ctypes.data:
+        _append(ahead, s, f.a, stretch)
     if f.kind & EXTRA:
-        _enlist(errands, f.extra, results.start, results.stop, shares)
+        _append(ahead, s, f.extra, stretch)
     if f.kind & SECOND:
-        _enlist(errands, f.z2, results.start, results.stop, shares)
+        _append(ahead, s, f.z2, stretch)
 
 
 @inner
-def fetch(errands, share):
-    """Ask for share ``share`` of every stretch of the list."""
-    for k in range(1, errands[0], 3):
-        begin = errands[k] + share * errands[k + 2]
-        for address in range(begin, min(begin + errands[k + 2], errands[k + 1]), 64):
-            simd.prefetch_at(address)
+def end_list(ahead, s, steps):
+    """Close the list, which is to be fetched in ``steps`` steps."""
+    lines, line = 0, 64 // s.itemsize
+    for k in range(FIRST, ahead[END], 2):
+        lines += (ahead[k + 1] - ahead[k] + line - 1) // line
+    ahead[ahead[END]], ahead[ahead[END] + 1] = 0, 1
+    ahead[PACE] = lines * _UNIT // max(1, steps) + 1
+
+
+@inner
+def take(ahead, s, steps):
+    """First and last element of what to fetch in the next ``steps`` steps: a line in each, the last one again."""
+    k, line = ahead[CURSOR], 64 // s.itemsize
+    begin, stop = ahead[k], ahead[k + 1]
+    end = begin + min(steps, steps * ahead[PACE] // _UNIT + 1) * line
+    if k < ahead[END]:
+        ahead[k] = end
+        if end >= stop:
+            ahead[CURSOR] = k + 2
+    return begin, min(end, stop) - 1
+
+
+STEPS = 64  # that ``fetch`` takes at once
+
+
+@inner
+def fetch(ahead, s):
+    """Ask for the lines of the next STEPS steps: for kernels between whose innermost loops there is time enough."""
+    begin, last = take(ahead, s, STEPS)
+    for i in range(begin, last + 1, 64 // s.itemsize):
+        simd.prefetch(s, i)

@@ -91,22 +91,38 @@ def read_row(s, image, row, first, n, target, o, pitch):
 @inner
 def read_rows(s, image, row, rows, first, n, target, o, line, pitch):
     """target[o + r * line + q * pitch :] = the channels of pixel (image, row + r, first + q); r < rows, q < n."""
-    i, source_line = ((image * s.rows + row) * s.columns + first) * s.channels, s.columns * s.channels
-    if s.kind == PLAIN:
+    if s.kind == PLAIN and pitch == s.channels:
+        i, source_line = ((image * s.rows + row) * s.columns + first) * s.channels, s.columns * s.channels
         for r in range(rows):
-            if pitch == s.channels:
-                copy(s.first, i + r * source_line, target, o + r * line, n * s.channels)
-            else:
-                for q in range(n):
-                    copy(s.first, i + r * source_line + q * s.channels, target, o + r * line + q * pitch, s.channels)
+            copy(s.first, i + r * source_line, target, o + r * line, n * s.channels)
         return
     for c in range(0, s.channels, simd.lanes_of(s.first)):
-        if s.kind & ACTIVATION:
-            _read_activation(s, i + c, c, rows, n, target, o + c, line, pitch)
-        elif s.kind & POOLED:
-            _read_pooled_gradient(s, image, row, first, c, rows, n, target, o + c, line, pitch)
-        else:
-            _read_gradient(s, i + c, c, rows, n, target, o + c, line, pitch)
+        read_vectors(s, image, row, rows, first, c, n, target, o + c, line, pitch)
+
+
+@inner
+def read_vectors(s, image, row, rows, first, c, n, target, o, line, pitch):
+    """As read_rows, up to one vector of channels from channel ``c`` on."""
+    i = ((image * s.rows + row) * s.columns + first) * s.channels + c
+    if s.kind == PLAIN:
+        _read_plain(s, i, c, rows, n, target, o, line, pitch)
+    elif s.kind & ACTIVATION:
+        _read_activation(s, i, c, rows, n, target, o, line, pitch)
+    elif s.kind & POOLED:
+        _read_pooled_gradient(s, image, row, first, c, rows, n, target, o, line, pitch)
+    else:
+        _read_gradient(s, i, c, rows, n, target, o, line, pitch)
+
+
+@inner
+def _read_plain(s, i, c, rows, n, target, o, line, pitch):
+    """Up to one vector of channels, from channel c on, of rows of n pixels."""
+    simd.keep_apart()
+    live = s.channels - c
+    for r in range(rows):
+        for q in range(n):
+            value = simd.load_partial(s.first, i + (r * s.columns + q) * s.channels, live)
+            simd.store_partial(target, o + r * line + q * pitch, value, live)
 
 
 @inner

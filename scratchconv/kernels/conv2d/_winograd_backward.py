@@ -14,7 +14,17 @@ from scratchconv.kernels._copy import aligned_empty, fill_zero
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
-from scratchconv.kernels.conv2d._ahead import ERRANDS, fetch, list_finish, list_source, start_list
+from scratchconv.kernels.conv2d._ahead import (
+    LIST,
+    STEPS,
+    begin_list,
+    end_list,
+    fetch,
+    list_finish,
+    list_source,
+    result_stretch,
+    source_stretch,
+)
 from scratchconv.kernels.conv2d._finish import begin, finish_item
 from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._winograd_tiles import (
@@ -31,7 +41,7 @@ SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes th
 
 
 @inner
-def _add_products(maps, tiling, tiles, s, a, b, total, fresh, errands, share):
+def _add_products(maps, tiling, tiles, s, a, b, total, fresh, ahead):
     """total[p, k, l] += Σ_t A[p, t, k] B[p, t, l] for each plane p: the sum of these ``tiles`` from zero, then added.
 
     All lie in the scratch ``s``, A in slabs as in ``multiply``; a ``fresh`` total holds nothing yet.
@@ -40,7 +50,7 @@ def _add_products(maps, tiling, tiles, s, a, b, total, fresh, errands, share):
     shape, lanes, width = maps.products, simd.lanes_of(s), tiling.lanes
     rows, where = simd.grid_offsets(shape, 1, 1, 0), simd.grid_offsets(shape, 1, width, 0)
     for p in range(maps.source.rows * maps.source.columns):
-        fetch(errands, share + p)
+        fetch(ahead, s)
         for k in range(0, tiling.depth, shape.rows):
             first = a + p * tiling.source_plane + k // lanes * lanes * tiling.group + k % lanes
             for f in range(0, width, shape.width):
@@ -67,21 +77,19 @@ def _weights_of(t, products, at, plane, depth, width, lanes, dw, o):
 
 
 @inner
-def _part_of_item(maps, errands, gx, g, tiling, part, s, start, weights, bias, fresh):
+def _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh):
     """Compute one group of tiles of a work item whose dy and x lie in the scratch ``s``: dw and, with weights, dx."""
     shape, lanes = maps.tile, simd.lanes_of(s)
-    planes, panels = maps.source.rows * maps.source.columns, tiling.width // shape.width
     source, tiles = start + tiling.source_at, start + tiling.tiles_at
-    share = part.first // tiling.group * planes * (1 + panels)
     transform_patches(maps.source, g, tiling, part, s, start + tiling.block_at,
                       s, source, tiling.source_plane, tiling.group * lanes, lanes)  # fmt: skip
     transform_patches(maps.gradient, gx, tiling, part, s, start + tiling.x_at,
                       s, tiles, tiling.tiles_plane, lanes, tiling.lanes)  # fmt: skip
-    _add_products(maps, tiling, part.tiles, s, source, tiles, start + tiling.sums_at, fresh, errands, share)
+    _add_products(maps, tiling, part.tiles, s, source, tiles, start + tiling.sums_at, fresh, ahead)
     if weights.size:
-        for panel in range(panels):
+        for panel in range(tiling.width // shape.width):
             products, w = start + tiling.result_at, panel * tiling.depth * shape.width
-            multiply(maps, tiling, part.tiles, s, source, weights, w, products, errands, share + (1 + panel) * planes)
+            multiply(maps, tiling, part.tiles, s, source, weights, w, products, ahead)
             transform_results(maps.result, shape, g, tiling, part, s, products, bias, panel * shape.width,
                               s, start + tiling.out_at, start)  # fmt: skip
 
@@ -91,7 +99,7 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
     """Compute dx of the work items of one chunk, and totals[chunk] = their part of dw turned."""
     first, last = _block.chunk_of(g, chunk, chunks)
     s, start = aligned_empty(dx, tiling.scratch)
-    errands, fresh = np.empty(ERRANDS, np.int64), True
+    ahead, fresh = np.empty(LIST, np.int64), True
     clear_padding(s, start + tiling.block_at, g)
     clear_padding(s, start + tiling.x_at, gx)
     for item in range(first, last):
@@ -101,13 +109,14 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
         tiles = _block.images_of(g, item) * rows * tiling.columns
         groups, planes = (tiles + tiling.group - 1) // tiling.group, maps.source.rows * maps.source.columns
         shares = groups * planes * (1 + (tiling.width // maps.tile.width if weights.size else 0))
-        start_list(errands)
-        list_source(errands, dy, g, item + 1, shares)
-        list_source(errands, x, gx, item + 1, shares)
-        list_finish(errands, finish, dx, g, item, shares)
+        begin_list(ahead)
+        list_finish(ahead, s, finish, result_stretch(dx, g, item, 1), x.first)
+        list_source(ahead, s, dy, source_stretch(dy, g, item + 1, 1))
+        list_source(ahead, s, x, source_stretch(x, gx, item + 1, 1))
+        end_list(ahead, s, shares * STEPS)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows, tile, min(tiling.group, tiles - tile))
-            _part_of_item(maps, errands, gx, g, tiling, part, s, start, weights, bias, fresh)
+            _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh)
             fresh = False
         if weights.size:
             finish_item(finish, g, item, s, start + tiling.out_at, dx)
@@ -115,8 +124,8 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
     if fresh:  # an empty batch
         fill_zero(totals, chunk * size, size)
     else:
-        sums = start + tiling.sums_at
-        _weights_of(maps.weight, s, sums, tiling.sums_plane, tiling.depth, tiling.lanes, g.results, totals, chunk * size)
+        _weights_of(maps.weight, s, start + tiling.sums_at, tiling.sums_plane, tiling.depth, tiling.lanes, g.results,
+                    totals, chunk * size)  # fmt: skip
     simd.settle()
 
 

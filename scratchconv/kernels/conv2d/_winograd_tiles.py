@@ -80,18 +80,18 @@ def transform_patches(t, g, tiling, part, block, at, planes, o, plane, slab, ste
 
 
 @inner
-def multiply(maps, tiling, tiles, s, a, b, bi, c, errands, share):
+def multiply(maps, tiling, tiles, s, a, b, bi, c, ahead):
     """C[p, t, l] = Σ_k A[p, t, k] B[p, k, l] for each plane p, each of ``tiles``, and one panel of lanes.
 
     In the scratch ``s`` A begins at ``a`` and C at ``c``; the panel of B begins at ``bi``. A lies in slabs of one
-    vector of channels, tile after tile, so the rows of a register tile are a constant apart. What ``errands`` list is
-    fetched meanwhile, from share ``share`` on.
+    vector of channels, tile after tile, so the rows of a register tile are a constant apart. Fetches from the list
+    ``ahead``.
     """
     simd.keep_apart()
     shape, lanes, depth = maps.tile, simd.lanes_of(s), tiling.depth
     rows, where = simd.grid_offsets(shape, 1, lanes, 0), simd.grid_offsets(shape, 1, shape.width, 0)
     for p in range(maps.source.rows * maps.source.columns):
-        fetch(errands, share + p)
+        fetch(ahead, s)
         ai, ci, weights = a + p * tiling.source_plane, c + p * tiling.result_plane, bi + p * tiling.weight_plane
         for t in range(0, tiles, shape.rows):
             acc = simd.zeros(shape)

@@ -18,7 +18,16 @@ from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _winograd_backward
 from scratchconv.kernels.conv2d import _winograd_plan as plan
-from scratchconv.kernels.conv2d._ahead import ERRANDS, list_finish, list_source, start_list
+from scratchconv.kernels.conv2d._ahead import (
+    LIST,
+    STEPS,
+    begin_list,
+    end_list,
+    list_finish,
+    list_source,
+    result_stretch,
+    source_stretch,
+)
 from scratchconv.kernels.conv2d._finish import finish_item
 from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
@@ -67,17 +76,15 @@ def pays(channels, filters, pixels):
 
 
 @inner
-def _part_of_item(maps, errands, g, tiling, part, s, start, weights, bias):
+def _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias):
     """Compute one group of tiles of a work item whose source lies in the scratch ``s``."""
     shape, lanes = maps.tile, simd.lanes_of(s)
     source, products = start + tiling.source_at, start + tiling.result_at
-    panels, planes = tiling.width // shape.width, maps.source.rows * maps.source.columns
     transform_patches(maps.source, g, tiling, part, s, start + tiling.block_at,
                       s, source, tiling.source_plane, tiling.group * lanes, lanes)  # fmt: skip
-    for panel in range(panels):
-        share = (part.first // tiling.group * panels + panel) * planes
+    for panel in range(tiling.width // shape.width):
         w = panel * tiling.depth * shape.width
-        multiply(maps, tiling, part.tiles, s, source, weights, w, products, errands, share)
+        multiply(maps, tiling, part.tiles, s, source, weights, w, products, ahead)
         transform_results(maps.result, shape, g, tiling, part, s, products, bias, panel * shape.width,
                           s, start + tiling.out_at, start)  # fmt: skip
 
@@ -87,7 +94,7 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
     """Compute the work items of one chunk."""
     first, last = _block.chunk_of(g, chunk, chunks)
     s, start = aligned_empty(y, tiling.scratch)
-    errands = np.empty(ERRANDS, np.int64)
+    ahead = np.empty(LIST, np.int64)
     clear_padding(s, start + tiling.block_at, g)
     for item in range(first, last):
         rows = (_block.result_rows_of(g, item) + tiling.high - 1) // tiling.high
@@ -95,12 +102,13 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
         tiles = _block.images_of(g, item) * rows * tiling.columns
         groups = (tiles + tiling.group - 1) // tiling.group
         shares = groups * (tiling.width // maps.tile.width) * maps.source.rows * maps.source.columns
-        start_list(errands)
-        list_source(errands, source, g, item + 1, shares)
-        list_finish(errands, finish, y, g, item, shares)
+        begin_list(ahead)
+        list_finish(ahead, s, finish, result_stretch(y, g, item, 1), y)
+        list_source(ahead, s, source, source_stretch(source, g, item + 1, 1))
+        end_list(ahead, s, shares * STEPS)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows, tile, min(tiling.group, tiles - tile))
-            _part_of_item(maps, errands, g, tiling, part, s, start, weights, bias)
+            _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias)
         finish_item(finish, g, item, s, start + tiling.out_at, y)
     simd.settle()
 
