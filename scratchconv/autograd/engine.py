@@ -8,12 +8,14 @@ each node runs exactly once, and it uses lists instead of recursion, so depth is
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from scratchconv.ops._memory import memory_of
 from scratchconv.ops._op import Array, Op, needed, saved_arrays
 from scratchconv.ops.elementwise import ADD
 from scratchconv.ops.inplace import ADD_IN_PLACE
@@ -175,6 +177,7 @@ def backward(root: Node, gradient: Array, retain_graph: bool) -> None:
         node = ready.pop()
         dy, _ = sums.take(id(node))
         gradients: Sequence[Array | None] = (None,) * len(node.edges)
+        holders: Counter[int] | None = None
         if dy is not None:
             dy = _announce(node, dy)
             gradients = node.backward(dy)
@@ -191,8 +194,11 @@ def backward(root: Node, gradient: Array, retain_graph: bool) -> None:
                 ready.append(edge)
             else:
                 total, owned = sums.take(key)
-                if total is not None:
-                    edge._receive(total, not owned and _is_shared(total, node, dy, gradients))
+                if total is None:
+                    continue
+                if not owned and holders is None:
+                    holders = _holders(node, dy, gradients)
+                edge._receive(total, holders is not None and not owned and _is_shared(total, holders))
         if not retain_graph:
             node.free()
 
@@ -208,12 +214,11 @@ def _announce(node: Node, dy: Array) -> Array:
     return dy
 
 
-def _is_shared(gradient: Array, node: Node, dy: Array | None, gradients: Sequence[Array | None]) -> bool:
+def _holders(node: Node, dy: Array | None, gradients: Sequence[Array | None]) -> Counter[int]:
+    """Count, for each piece of memory, the arrays that this node received, sent or saved and that show it."""
+    return Counter(id(memory_of(x)) for x in (dy, *gradients, *saved_arrays(node.saved)) if x is not None)
+
+
+def _is_shared(gradient: Array, holders: Counter[int]) -> bool:
     """Whether the memory of ``gradient`` is also known elsewhere, so that it must be copied before it is changed."""
-    holders = 0
-    for other in (dy, *gradients, *saved_arrays(node.saved)):
-        if other is not None and np.may_share_memory(other, gradient):
-            holders += 1
-            if holders > 1:  # more than the gradient itself
-                return True
-    return not gradient.flags.writeable
+    return holders[id(memory_of(gradient))] > 1 or not gradient.flags.writeable  # one is the gradient itself
