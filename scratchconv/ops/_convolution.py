@@ -38,6 +38,12 @@ def choose(w: tuple[int, ...], geometry: Geometry, results: Array) -> Any:
     return direct
 
 
+def joins(inputs: Any, weights: Any, w: Array, results: Array) -> bool:
+    """Whether the modules for the input and for the weight gradient are one that computes both in one pass."""
+    pixels = results.size // max(1, results.shape[3])
+    return inputs is weights is winograd and winograd.joins(w, pixels, backends.conv.precision)
+
+
 def forward(x: Array, w: Array, b: Array, geometry: Geometry, y: Array) -> None:
     """Write y (N, OH, OW, F) from x (N, H, W, C), w (KH, KW, C/G, F) and b (F,)."""
     algorithm = choose(w.shape, geometry, y)
@@ -63,6 +69,20 @@ def weight_grad(x: Array, dy: Array, geometry: Geometry, dw: Array) -> None:
         algorithm.weight_grad(x, dy, *geometry, dw)
     else:
         algorithm.run_weight_grad(plain(x), plain(dy), *geometry, dw, precision=backends.conv.precision)
+
+
+def backward(x: Array, dy: Array, w: Array, geometry: Geometry, dx: Array | None, dw: Array | None) -> None:
+    """Write dx and dw, each if given."""
+    if dx is not None and dw is not None:
+        algorithm = choose(w.shape, geometry, dx)
+        if joins(algorithm, choose(w.shape, geometry, dy), w, dy):
+            precision = backends.conv.precision
+            algorithm.run_backward(plain(x), plain(dy), w, *geometry, dx, dw, precision=precision)
+            return
+    if dx is not None:
+        input_grad(dy, w, geometry, dx)
+    if dw is not None:
+        weight_grad(x, dy, geometry, dw)
 
 
 def bias_grad(dy: Array, db: Array) -> None:

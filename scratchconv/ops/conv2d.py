@@ -81,14 +81,13 @@ def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | 
     """Gradients of x, w and b (where ``needs`` says so) from ``dy``, the gradient of y."""
     x, w, geometry, unbatched = saved
     dy = as_nhwc(dy[None] if unbatched else dy)
-    dx = dw = db = None
-    if needs[0]:
-        dx = empty(x.shape, x.dtype)
-        _convolution.input_grad(dy, w, geometry, dx)
+    dx = empty(x.shape, x.dtype) if needs[0] else None
+    dw = empty(w.shape, w.dtype) if needs[1] else None
+    db = None
+    _convolution.backward(x, dy, w, geometry, dx, dw)
+    if dx is not None:
         dx = from_nhwc(dx)[0] if unbatched else from_nhwc(dx)
-    if needs[1]:
-        dw = empty(w.shape, w.dtype)
-        _convolution.weight_grad(x, dy, geometry, dw)
+    if dw is not None:
         dw = from_khwcf(dw)
     if len(needs) > 2 and needs[2]:
         db = empty((w.shape[3],), w.dtype)

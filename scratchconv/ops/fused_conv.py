@@ -16,7 +16,7 @@ import numpy as np
 from scratchconv import backends
 from scratchconv.kernels._jit import specialized
 from scratchconv.kernels.conv2d import _ends, _finish, _source, direct
-from scratchconv.ops._convolution import WITHOUT_SOURCES, Geometry, choose
+from scratchconv.ops._convolution import WITHOUT_SOURCES, Geometry, choose, joins
 from scratchconv.ops._op import Array
 
 
@@ -164,19 +164,21 @@ def backward(
 ) -> Sums | None:
     """Write dw and the gradient of what was read (``target``), each if given; return the sums that target asks for."""
     x, dy = _as_source(source._replace(out=None)), _as_gradient(gradient)
-    precision = backends.conv.precision
-    if dw is not None:
-        algorithm_for(w.shape, geometry, gradient.g if gradient.y is None else gradient.y).run_weight_grad(
-            x, dy, *geometry, dw, precision=precision
-        )
+    results = gradient.g if gradient.y is None else gradient.y
+    weights, precision = algorithm_for(w.shape, geometry, results), backends.conv.precision
     if target is None:
+        if dw is not None:
+            weights.run_weight_grad(x, dy, *geometry, dw, precision=precision)
         return None
     kind = _receiving(source, target)
     finishing = functools.partial(_finish.make_finish, kind, target.g, **_receiving_arrays(source, target))
-    finish = algorithm_for(w.shape, geometry, target.g).run_input_grad(
-        dy, w, *geometry, target.g, make_finish=finishing if kind else None, precision=precision
-    )
-    return _sums(finish, target)
+    options: dict[str, Any] = {"make_finish": finishing if kind else None, "precision": precision}
+    inputs = algorithm_for(w.shape, geometry, target.g)
+    if dw is not None and joins(inputs, weights, w, results):
+        return _sums(inputs.run_backward(x, dy, w, *geometry, target.g, dw, **options), target)
+    if dw is not None:
+        weights.run_weight_grad(x, dy, *geometry, dw, precision=precision)
+    return _sums(inputs.run_input_grad(dy, w, *geometry, target.g, **options), target)
 
 
 def read(source: Reading, out: Array) -> None:

@@ -13,11 +13,12 @@ Tile
     ``TileShape(rows, vecs, dtype)`` passed as an argument fixes the shape at compile time; ``zeros(shape)``,
     ``spread(shape, w, wi)``, ``row_offsets(shape, table, i)``, ``tile_load``, ``tile_store`` and their ``_partial``
     forms, ``outer_fma`` (numbers times vectors), ``outer_fma_row`` (one broadcast feeds several taps), ``lane_fma``
-    (vectors times vectors), ``column_sums``; ``+ - *`` between tiles.
+    (vectors times vectors), ``column_sums``, ``transpose``; ``+ - *`` between tiles.
 Tasks
     ``run_tasks(body, count, *arguments)`` calls ``body(i, *arguments)`` for each i, on all threads.
 Memory
-    ``memory_at(x, address, size)``, an array of the dtype of array x at an address.
+    ``memory_at(x, address, size)``, an array of the dtype of array x at an address; ``address_of(x, i)``;
+    ``prefetch_at(address)``.
 Transforms
     ``Transform(left, right, dtype)``, two constant matrices; ``transform(t, tile)`` = left X rightᵀ in every lane;
     ``grid_offsets(shape, columns, row_step, column_step)``, the offsets of a tile that is a grid of pixels.
@@ -25,7 +26,7 @@ CPU
     ``lanes(dtype)``, ``vector_bytes()``, ``vector_registers()``, ``cache_bytes(level)``.
 """
 
-from scratchconv.simd._address import memory_at
+from scratchconv.simd._address import address_of, memory_at, prefetch_at
 from scratchconv.simd._cpu import cache_bytes, lanes, vector_bytes, vector_registers
 from scratchconv.simd._product import column_sums, lane_fma, outer_fma, outer_fma_row
 from scratchconv.simd._tasks import run_tasks
@@ -39,7 +40,8 @@ from scratchconv.simd._tile import (
     zeros,
 )
 from scratchconv.simd._transform import Transform, grid_offsets, transform
-from scratchconv.simd._types import TileShape
+from scratchconv.simd._transpose import transpose
+from scratchconv.simd._types import TileShape, without_data
 from scratchconv.simd._vector import (
     absolute,
     fma,
@@ -53,10 +55,12 @@ from scratchconv.simd._vector import (
     prefetch,
     prefetch_write,
     select,
+    settle,
     splat,
     square_root,
     store,
     store_partial,
+    stream,
     sum_lanes,
 )
 
@@ -64,6 +68,7 @@ __all__ = [
     "TileShape",
     "Transform",
     "absolute",
+    "address_of",
     "cache_bytes",
     "column_sums",
     "fma",
@@ -81,22 +86,27 @@ __all__ = [
     "outer_fma",
     "outer_fma_row",
     "prefetch",
+    "prefetch_at",
     "prefetch_write",
     "row_offsets",
     "run_tasks",
     "select",
+    "settle",
     "splat",
     "spread",
     "square_root",
     "store",
     "store_partial",
+    "stream",
     "sum_lanes",
     "tile_load",
     "tile_load_partial",
     "tile_store",
     "tile_store_partial",
     "transform",
+    "transpose",
     "vector_bytes",
     "vector_registers",
+    "without_data",
     "zeros",
 ]

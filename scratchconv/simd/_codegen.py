@@ -88,6 +88,21 @@ def store_vector(builder: ir.IRBuilder, kind: VectorType, value: ir.Value, point
     instruction.align = kind.dtype.bitwidth // 8
 
 
+def stream_vector(builder: ir.IRBuilder, kind: VectorType, value: ir.Value, pointer: ir.Value) -> None:
+    """Store one vector past the caches; the address is a multiple of the vector's size."""
+    instruction = builder.store(value, builder.bitcast(pointer, vector_ir(kind).as_pointer()))
+    instruction.align = kind.lanes * kind.dtype.bitwidth // 8
+    instruction.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(I32, 1)]))
+
+
+def prefetch(builder: ir.IRBuilder, pointer: ir.Value, for_write: int) -> None:
+    """Ask for the cache line at ``pointer``, into the second-level cache."""
+    kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    into_l2, data = I32(2), I32(1)
+    builder.call(function, [pointer, I32(for_write), into_l2, data])
+
+
 def constant(kind: VectorType, number: float) -> ir.Constant:
     """Vector with ``number`` in every lane."""
     return ir.Constant(vector_ir(kind), [number] * kind.lanes)

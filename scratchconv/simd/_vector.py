@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin
 
@@ -58,6 +57,18 @@ def store_partial(x: Any, i: int, v: Any, n: int) -> None:
     """Store the first ``n`` lanes at ``x[i :]``; touches no memory beyond."""
     n = max(0, min(n, lanes_of(x)))
     flat(x)[i : i + n] = v[:n]
+
+
+def stream(x: Any, i: int, v: Any) -> None:
+    """``x[i : i + lanes] = v`` past the caches, for results larger than they are; the address must divide a vector.
+
+    An ordinary store first reads the line that it writes into, and puts out another one that someone may need.
+    """
+    store(x, i, v)
+
+
+def settle() -> None:
+    """Let no later store overtake the streamed ones: the last statement of a task that has called :func:`stream`."""
 
 
 def splat(x: Any, number: float) -> Any:
@@ -109,6 +120,16 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value, v
     code.store_vector(builder, sig.args[2], v, code.element(builder, context, sig.args[0], x, i))
 
 
+@code.primitive(stream, lambda x, i, v: types.none if _array_and_integers(x, i) == v else None)
+def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value, v: ir.Value) -> None:
+    code.stream_vector(builder, sig.args[2], v, code.element(builder, context, sig.args[0], x, i))
+
+
+@code.primitive(settle, lambda: types.none)
+def _(builder: ir.IRBuilder, context: Any, sig: Any) -> None:
+    builder.fence("seq_cst")
+
+
 @code.primitive(load_partial, lambda x, i, n: _array_and_integers(x, i, n))
 def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value, n: ir.Value) -> ir.Value:
     mask = code.first_lanes(builder, sig.return_type.lanes, n)
@@ -142,12 +163,8 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value) -
 
 
 def _prefetch(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value, for_write: int) -> None:
-    pointer = code.I8.as_pointer()
-    kind = ir.FunctionType(ir.VoidType(), [pointer, code.I32, code.I32, code.I32])
-    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    where = builder.bitcast(code.element(builder, context, sig.args[0], x, i), pointer)
-    into_l2, data = code.I32(2), code.I32(1)
-    builder.call(function, [where, code.I32(for_write), into_l2, data])
+    where = builder.bitcast(code.element(builder, context, sig.args[0], x, i), code.I8.as_pointer())
+    code.prefetch(builder, where, for_write)
 
 
 @code.primitive(opaque, lambda i: types.int64 if code.are_integers(i) else None)

@@ -87,3 +87,56 @@ def fetch_finish(f, stretch, share):
     if f.kind & SECOND:
         for i in range(begin, end, line):
             simd.prefetch(f.z2, i)
+
+
+# ---------------------------------------------------------------- the same by address
+
+ERRANDS = 24  # numbers of a list: three for each stretch of memory, and how many there are
+
+
+@inner
+def start_list(errands):
+    """Empty the list ``errands`` (ERRANDS integers): begin, end and step in bytes of each stretch to ask for."""
+    errands[0] = 1
+
+
+@inner
+def _enlist(errands, x, start, stop, shares):
+    """Add x[start : stop], a share of it at a time."""
+    begin, end, at = simd.address_of(x, start), simd.address_of(x, stop), errands[0]
+    lines = (end - begin + 63) // 64
+    errands[at], errands[at + 1], errands[at + 2] = begin, end, (lines + shares - 1) // shares * 64
+    errands[0] = at + 3
+
+
+@inner
+def list_source(errands, s, g, item, shares):
+    """Add what work item ``item`` reads of source ``s``."""
+    reads = source_stretch(s, g, item, shares)
+    if s.kind & POOLED == 0:
+        _enlist(errands, s.first, reads.start, reads.stop, shares)
+    if s.kind & (SKIP | SKIP_AFFINE | GRADIENT):
+        _enlist(errands, s.second, reads.start, reads.stop, shares)
+
+
+@inner
+def list_finish(errands, f, y, g, item, shares):
+    """Add what finishing the results of work item ``item`` reads beside them."""
+    results = result_stretch(y, g, item, shares)
+    if f.kind & (SUMS | MASK_AFFINE):
+        _enlist(errands, f.z, results.start, results.stop, shares)
+    if f.kind & MASK:
+        _enlist(errands, f.a, results.start, results.stop, shares)
+    if f.kind & EXTRA:
+        _enlist(errands, f.extra, results.start, results.stop, shares)
+    if f.kind & SECOND:
+        _enlist(errands, f.z2, results.start, results.stop, shares)
+
+
+@inner
+def fetch(errands, share):
+    """Ask for share ``share`` of every stretch of the list."""
+    for k in range(1, errands[0], 3):
+        begin = errands[k] + share * errands[k + 2]
+        for address in range(begin, min(begin + errands[k + 2], errands[k + 1]), 64):
+            simd.prefetch_at(address)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import helper, inner
-from scratchconv.kernels.conv2d._source import read_row
+from scratchconv.kernels.conv2d._source import read_rows
 
 
 class Block(NamedTuple):
@@ -126,13 +126,19 @@ def result_rows_of(g, item):
 def fill_block(source, g, item, block, at):
     """Copy the work item's source rows to ``block[at:]``, zeros where they leave the image."""
     image, top = item // g.strips * g.images, item % g.strips * g.rows * g.step + g.top
+    line, left = g.width * g.pixel, min(max(0, -g.left), g.width)
+    right = max(left, min(g.width, g.source_w - g.left))
+    above = min(max(0, -top), g.height)
+    below = max(above, min(g.height, g.source_h - top))
     for n in range(images_of(g, item)):
-        for r in range(g.height):
-            o = at + (n * g.height + r) * g.width * g.pixel
-            if 0 <= top + r < g.source_h:
-                _fill_row(source, image + n, top + r, g, block, o)
-            else:
-                fill_zero(block, o, g.width * g.pixel)
+        o = at + n * g.height * line
+        fill_zero(block, o, above * line)
+        read_rows(source, image + n, top + above, below - above, left + g.left, right - left,
+                  block, o + above * line + left * g.pixel, line, g.pixel)  # fmt: skip
+        for r in range(above, below):
+            fill_zero(block, o + r * line, left * g.pixel)
+            fill_zero(block, o + r * line + right * g.pixel, (g.width - right) * g.pixel)
+        fill_zero(block, o + below * line, (g.height - below) * line)
 
 
 @helper
@@ -142,13 +148,3 @@ def place(source, g, item, block):
         fill_block(source, g, item, block, 0)
         return block, 0
     return source.first, source_offset(g, item)
-
-
-@inner
-def _fill_row(source, image, row, g, block, o):
-    """One row: zeros, the image's columns, zeros."""
-    begin = min(max(0, -g.left), g.width)
-    end = max(begin, min(g.width, g.source_w - g.left))
-    fill_zero(block, o, begin * g.pixel)
-    read_row(source, image, row, begin + g.left, end - begin, block, o + begin * g.pixel, g.pixel)
-    fill_zero(block, o + end * g.pixel, (g.width - end) * g.pixel)

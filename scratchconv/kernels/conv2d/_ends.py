@@ -8,14 +8,14 @@ from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d._finish import receive_pixels
-from scratchconv.kernels.conv2d._source import read_row
+from scratchconv.kernels.conv2d._source import read_row, read_rows
 
 
 @inner
 def _read_image(image, source, out):
     line = source.columns * source.channels
-    for row in range(source.rows):
-        read_row(source, image, row, 0, source.columns, out, (image * source.rows + row) * line, source.channels)
+    at = image * source.rows * line
+    read_rows(source, image, 0, source.rows, 0, source.columns, out, at, line, source.channels)
 
 
 @threaded_kernel
@@ -62,7 +62,8 @@ def mean_all(source, images, out):
 
 @inner
 def _receive_item(item, finish, pixels, channels, g):
-    receive_pixels(finish, item, g, item * pixels * channels, pixels, channels)
+    at = item * pixels * channels
+    receive_pixels(finish, item, g, at, pixels, channels, g, at, False)
 
 
 @threaded_kernel

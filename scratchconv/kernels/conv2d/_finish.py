@@ -20,8 +20,9 @@ from typing import NamedTuple
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import inner, kernel
+from scratchconv.kernels._jit import helper, inner, kernel
 from scratchconv.kernels.conv2d._block import count_items, images_of, result_offset, result_rows_of
+from scratchconv.kernels.conv2d._source import FAR
 
 NOTHING, MOMENTS, SELECT, RECEIVE, EXTRA, MASK, MASK_AFFINE, SECOND, SUMS = 0, 1, 2, 4, 8, 16, 32, 64, 128
 
@@ -64,50 +65,82 @@ def make_finish(kind, y, items, coefficients=(), **arrays):
     return Finish(kind, *given, rows.reshape(-1), pitch, sums)
 
 
+@helper
+def streams_into(y, channels):
+    """Whether results go to ``y`` past the caches; see _source.goes_past_caches."""
+    many = y.size * y.itemsize > FAR
+    return many and channels % simd.lanes_of(y) == 0 and y.ctypes.data % 64 == 0
+
+
 @inner
-def finish_item(f, g, item, y):
-    """Finish the results of a work item: whole images, or whole rows of one image."""
-    if f.kind == NOTHING:
-        return
-    channels, at = g.results, result_offset(g, item)
-    images, rows = images_of(g, item), result_rows_of(g, item)
-    pixels = images * rows * g.result_w
+def finish_item(f, g, item, r, at, y, streams):
+    """Finish the results of a work item, whole images or whole rows of one, which lie in ``r`` from ``at`` on.
+
+    They go to their place in ``y``, past the caches if it ``streams``.
+    """
+    channels, images, rows = g.results, images_of(g, item), result_rows_of(g, item)
+    yi, pixels = result_offset(g, item), images * rows * g.result_w
     if f.kind & MOMENTS:
         for c in range(0, channels, simd.lanes_of(y)):
-            _moments(f, y, at + c, pixels, channels, channels - c, item * 3 * f.pitch + c)
-    if f.kind & RECEIVE:
-        receive_pixels(f, item, y, at, pixels, channels)
+            _moments(f, r, at + c, pixels, channels, channels - c, item * 3 * f.pitch + c, y, yi + c, streams)
+    elif f.kind & RECEIVE:
+        receive_pixels(f, item, r, at, pixels, channels, y, yi, streams)
+    else:
+        _carry(r, at, pixels * channels, y, yi, streams)
     if f.kind & SELECT:
         image, row = item // g.strips * g.images, item % g.strips * g.rows
         first = (image * (g.result_h // 2) + row // 2) * (g.result_w // 2) * channels
-        _select(f, y, at, first, images, rows, g.result_w, channels)
+        _select(f, r, at, first, images, rows, g.result_w, channels)
 
 
 @inner
-def _moments(f, y, at, pixels, channels, live, o):
-    """sums[o:] = mean and M2 of up to one vector of channels; two passes, four partial sums."""
+def _put(y, i, value, live, streams):
+    """Store up to ``live`` lanes, or a whole vector past the caches."""
+    if streams:
+        simd.stream(y, i, value)
+    else:
+        simd.store_partial(y, i, value, live)
+
+
+@inner
+def _carry(r, at, n, y, yi, streams):
+    """y[yi : yi+n] = r[at : at+n]."""
+    simd.keep_apart()
+    for k in range(0, n, simd.lanes_of(y)):
+        _put(y, yi + k, simd.load_partial(r, at + k, n - k), n - k, streams)
+
+
+@inner
+def _moments(f, r, at, pixels, channels, live, o, y, yi, streams):
+    """sums[o:] = mean and M2 of up to one vector of channels; two passes, four partial sums; the second fills y."""
     simd.keep_apart()
     zero = simd.splat(y, 0)
     s0, s1, s2, s3 = zero, zero, zero, zero
     step, whole = channels, pixels // 4 * 4
     for q in range(0, whole, 4):
         i = at + q * step
-        s0 = s0 + simd.load_partial(y, i, live)
-        s1 = s1 + simd.load_partial(y, i + step, live)
-        s2 = s2 + simd.load_partial(y, i + 2 * step, live)
-        s3 = s3 + simd.load_partial(y, i + 3 * step, live)
+        s0 = s0 + simd.load_partial(r, i, live)
+        s1 = s1 + simd.load_partial(r, i + step, live)
+        s2 = s2 + simd.load_partial(r, i + 2 * step, live)
+        s3 = s3 + simd.load_partial(r, i + 3 * step, live)
     for q in range(whole, pixels):
-        s0 = s0 + simd.load_partial(y, at + q * step, live)
+        s0 = s0 + simd.load_partial(r, at + q * step, live)
     mean = ((s0 + s1) + (s2 + s3)) / simd.splat(y, pixels)
     s0, s1, s2, s3 = zero, zero, zero, zero
     for q in range(0, whole, 4):
-        i = at + q * step
-        d0, d1 = simd.load_partial(y, i, live) - mean, simd.load_partial(y, i + step, live) - mean
-        d2, d3 = simd.load_partial(y, i + 2 * step, live) - mean, simd.load_partial(y, i + 3 * step, live) - mean
+        i, k = at + q * step, yi + q * step
+        r0, r1 = simd.load_partial(r, i, live), simd.load_partial(r, i + step, live)
+        r2, r3 = simd.load_partial(r, i + 2 * step, live), simd.load_partial(r, i + 3 * step, live)
+        _put(y, k, r0, live, streams)
+        _put(y, k + step, r1, live, streams)
+        _put(y, k + 2 * step, r2, live, streams)
+        _put(y, k + 3 * step, r3, live, streams)
+        d0, d1, d2, d3 = r0 - mean, r1 - mean, r2 - mean, r3 - mean
         s0, s1, s2, s3 = simd.fma(d0, d0, s0), simd.fma(d1, d1, s1), simd.fma(d2, d2, s2), simd.fma(d3, d3, s3)
     for q in range(whole, pixels):
-        d0 = simd.load_partial(y, at + q * step, live) - mean
-        s0 = simd.fma(d0, d0, s0)
+        r0 = simd.load_partial(r, at + q * step, live)
+        _put(y, yi + q * step, r0, live, streams)
+        s0 = simd.fma(r0 - mean, r0 - mean, s0)
     simd.store(f.sums, o, mean)
     simd.store(f.sums, o + f.pitch, (s0 + s1) + (s2 + s3))
     simd.store(f.sums, o + 2 * f.pitch, simd.splat(y, pixels))
@@ -140,15 +173,15 @@ def _select_window(f, y, top, step, channels, c, o):
 
 
 @inner
-def receive_pixels(f, item, y, at, pixels, channels):
-    """RECEIVE for ``pixels`` neighbouring pixels from ``y[at]`` on."""
+def receive_pixels(f, item, r, at, pixels, channels, y, yi, streams):
+    """RECEIVE for ``pixels`` neighbouring pixels from ``r[at]`` on; g goes to ``y[yi]``."""
     for c in range(0, channels, simd.lanes_of(y)):
-        _receive(f, y, at + c, pixels, channels, c, item * 3 * f.pitch + c)
+        _receive(f, r, at + c, pixels, channels, c, item * 3 * f.pitch + c, y, yi + c, streams)
 
 
 @inner
-def _receive(f, y, at, pixels, channels, c, o):
-    """G = [a > 0] (dx + extra) in place of dx, and its sums, for up to one vector of channels."""
+def _receive(f, r, at, pixels, channels, c, o, y, yi, streams):
+    """G = [a > 0] (dx + extra) and its sums, for up to one vector of channels."""
     simd.keep_apart()
     live = channels - c
     zero = simd.splat(y, 0)
@@ -156,8 +189,8 @@ def _receive(f, y, at, pixels, channels, c, o):
     scale, shift = simd.load(f.coefficients, c), simd.load(f.coefficients, f.pitch + c)
     mean, mean2 = simd.load(f.coefficients, 2 * f.pitch + c), simd.load(f.coefficients, 3 * f.pitch + c)
     for q in range(pixels):
-        i = at + q * channels
-        g, z = simd.load_partial(y, i, live), zero
+        i = yi + q * channels
+        g, z = simd.load_partial(r, at + q * channels, live), zero
         if f.kind & EXTRA:
             g = g + simd.load_partial(f.extra, i, live)
         if f.kind & (SUMS | MASK_AFFINE):
@@ -166,7 +199,7 @@ def _receive(f, y, at, pixels, channels, c, o):
             g = simd.select(simd.fma(z, scale, shift) > zero, g, zero)
         elif f.kind & MASK:
             g = simd.select(simd.load_partial(f.a, i, live) > zero, g, zero)
-        simd.store_partial(y, i, g, live)
+        _put(y, i, g, live, streams)
         sum_g, sum_gz = sum_g + g, simd.fma(g, z - mean, sum_gz)
         if f.kind & SECOND:
             sum_gz2 = simd.fma(g, simd.load_partial(f.z2, i, live) - mean2, sum_gz2)

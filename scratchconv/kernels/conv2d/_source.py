@@ -24,6 +24,8 @@ from scratchconv import simd
 from scratchconv.kernels._copy import copy
 from scratchconv.kernels._jit import inner
 
+FAR = 1 << 20  # bytes from which on an array is stored past the caches: it is in none of them when it is next read
+
 PLAIN, ACTIVATION, SKIP, SKIP_AFFINE, STORE, GRADIENT, POOLED = 0, 1, 2, 4, 8, 16, 32
 
 
@@ -39,6 +41,7 @@ class Source(NamedTuple):
     third: np.ndarray
     coefficients: np.ndarray  # four rows, ``pitch`` apart
     pitch: int
+    streams: int = 0  # 1 if what is stored goes past the caches
 
 
 def make_source(kind, x, second=None, third=None, coefficients=()):
@@ -53,38 +56,51 @@ def make_source(kind, x, second=None, third=None, coefficients=()):
     for row, values in zip(rows, coefficients, strict=False):
         row[: shape[3]] = values
     second, third = (nothing if array is None else array.reshape(-1) for array in (second, third))
-    return Source(kind, shape[3], shape[2], shape[1], x.reshape(-1), second, third, rows.reshape(-1), pitch)
+    streams = int(kind & STORE and goes_past_caches(third, shape[3]))
+    return Source(kind, shape[3], shape[2], shape[1], x.reshape(-1), second, third, rows.reshape(-1), pitch, streams)
+
+
+def goes_past_caches(y, channels):
+    """Whether ``y`` is better stored past the caches, and can be: large, in whole vectors that begin on cache lines."""
+    return y.nbytes > FAR and channels % simd.lanes(y.dtype) == 0 and y.ctypes.data % 64 == 0
 
 
 def plain(x):
     """The array ``x`` (N, H, W, C) itself."""
     return Source(PLAIN, x.shape[3], x.shape[2], x.shape[1], x.reshape(-1), x[:0].reshape(-1), x[:0].reshape(-1),
-                  x[:0].reshape(-1), 0)  # fmt: skip
+                  x[:0].reshape(-1), 0, 0)  # fmt: skip
 
 
 @inner
 def read_row(s, image, row, first, n, target, o, pitch):
     """target[o + q * pitch :] = the channels of pixel (image, row, first + q), for q < n."""
-    i = ((image * s.rows + row) * s.columns + first) * s.channels
-    if s.kind == PLAIN:
-        if pitch == s.channels:
-            copy(s.first, i, target, o, n * s.channels)
-        else:
-            for q in range(n):
-                copy(s.first, i + q * s.channels, target, o + q * pitch, s.channels)
-        return
-    for c in range(0, s.channels, simd.lanes_of(s.first)):
-        if s.kind & ACTIVATION:
-            _read_activation(s, i + c, c, n, target, o + c, pitch)
-        elif s.kind & POOLED:
-            _read_pooled_gradient(s, image, row, first, i + c, c, n, target, o + c, pitch)
-        else:
-            _read_gradient(s, i + c, c, n, target, o + c, pitch)
+    read_rows(s, image, row, 1, first, n, target, o, 0, pitch)
 
 
 @inner
-def _read_activation(s, i, c, n, target, o, pitch):
-    """Up to one vector of channels, from channel c on, of n pixels."""
+def read_rows(s, image, row, rows, first, n, target, o, line, pitch):
+    """target[o + r * line + q * pitch :] = the channels of pixel (image, row + r, first + q); r < rows, q < n."""
+    i, source_line = ((image * s.rows + row) * s.columns + first) * s.channels, s.columns * s.channels
+    if s.kind == PLAIN:
+        for r in range(rows):
+            if pitch == s.channels:
+                copy(s.first, i + r * source_line, target, o + r * line, n * s.channels)
+            else:
+                for q in range(n):
+                    copy(s.first, i + r * source_line + q * s.channels, target, o + r * line + q * pitch, s.channels)
+        return
+    for c in range(0, s.channels, simd.lanes_of(s.first)):
+        if s.kind & ACTIVATION:
+            _read_activation(s, i + c, c, rows, n, target, o + c, line, pitch)
+        elif s.kind & POOLED:
+            _read_pooled_gradient(s, image, row, first, c, rows, n, target, o + c, line, pitch)
+        else:
+            _read_gradient(s, i + c, c, rows, n, target, o + c, line, pitch)
+
+
+@inner
+def _read_activation(s, i, c, rows, n, target, o, line, pitch):
+    """Up to one vector of channels, from channel c on, of rows of n pixels."""
     simd.keep_apart()
     live = s.channels - c
     zero = simd.splat(s.first, 0)
@@ -93,68 +109,96 @@ def _read_activation(s, i, c, n, target, o, pitch):
     if s.kind & SKIP_AFFINE:
         skip_scale = simd.load(s.coefficients, 2 * s.pitch + c)
         skip_shift = simd.load(s.coefficients, 3 * s.pitch + c)
-    for q in range(n):
-        at = i + q * s.channels
-        value = simd.fma(simd.load_partial(s.first, at, live), scale, shift)
-        if s.kind & SKIP:
-            value = value + simd.load_partial(s.second, at, live)
-        elif s.kind & SKIP_AFFINE:
-            value = value + simd.fma(simd.load_partial(s.second, at, live), skip_scale, skip_shift)
-        value = simd.maximum(zero, value)
-        if s.kind & STORE:
-            simd.store_partial(s.third, at, value, live)
-        simd.store_partial(target, o + q * pitch, value, live)
+    for r in range(rows):
+        for q in range(n):
+            at = i + (r * s.columns + q) * s.channels
+            value = simd.fma(simd.load_partial(s.first, at, live), scale, shift)
+            if s.kind & SKIP:
+                value = value + simd.load_partial(s.second, at, live)
+            elif s.kind & SKIP_AFFINE:
+                value = value + simd.fma(simd.load_partial(s.second, at, live), skip_scale, skip_shift)
+            value = simd.maximum(zero, value)
+            if s.kind & STORE:
+                if s.streams:
+                    simd.stream(s.third, at, value)
+                else:
+                    simd.store_partial(s.third, at, value, live)
+            simd.store_partial(target, o + r * line + q * pitch, value, live)
 
 
 @inner
-def _read_gradient(s, i, c, n, target, o, pitch):
-    """Up to one vector of channels of n pixels: first * c0 + (second - c1) * c2 + c3."""
+def _read_gradient(s, i, c, rows, n, target, o, line, pitch):
+    """Up to one vector of channels of rows of n pixels: first * c0 + (second - c1) * c2 + c3."""
     simd.keep_apart()
     live = s.channels - c
     c0, c1 = simd.load(s.coefficients, c), simd.load(s.coefficients, s.pitch + c)
     c2, c3 = simd.load(s.coefficients, 2 * s.pitch + c), simd.load(s.coefficients, 3 * s.pitch + c)
-    for q in range(n):
-        at = i + q * s.channels
-        centred = simd.load_partial(s.second, at, live) - c1
-        value = simd.fma(simd.load_partial(s.first, at, live), c0, simd.fma(centred, c2, c3))
-        simd.store_partial(target, o + q * pitch, value, live)
+    for r in range(rows):
+        for q in range(n):
+            at = i + (r * s.columns + q) * s.channels
+            centred = simd.load_partial(s.second, at, live) - c1
+            value = simd.fma(simd.load_partial(s.first, at, live), c0, simd.fma(centred, c2, c3))
+            simd.store_partial(target, o + r * line + q * pitch, value, live)
 
 
 @inner
-def _read_pooled_gradient(s, image, row, first, i, c, n, target, o, pitch):
-    """As _read_gradient, with g spread over its 2x2 window: the first pixel equal to the selected one gets it."""
+def _read_pooled_gradient(s, image, row, first, c, rows, n, target, o, line, pitch):
+    """As _read_gradient, with g spread over its 2x2 windows; those that are read in part, pixel by pixel."""
     simd.keep_apart()
-    high, wide, live = s.rows // 2, s.columns // 2, s.channels - c
+    begin = min(rows, row % 2)  # the first row and column of whole windows, and those after their last
+    end = max(begin, begin + (min(row + rows, s.rows // 2 * 2) - row - begin) // 2 * 2)
+    left = min(n, first % 2)
+    right = max(left, left + (min(first + n, s.columns // 2 * 2) - first - left) // 2 * 2)
+    for r in range(begin, end, 2):
+        _read_windows(
+            s, image, row + r, first + left, c, right - left, target, o + r * line + left * pitch, line, pitch
+        )
+    for r in range(rows):
+        for q in range(n if r < begin or r >= end else left):
+            _read_pooled_pixel(s, image, row + r, first + q, c, target, o + r * line + q * pitch)
+        for q in range(n if r < begin or r >= end else right, n):
+            _read_pooled_pixel(s, image, row + r, first + q, c, target, o + r * line + q * pitch)
+
+
+@inner
+def _read_windows(s, image, row, first, c, n, target, o, line, pitch):
+    """Two rows of n pixels, window by window: the first pixel that is equal to the selected one gets the gradient."""
+    zero, live = simd.splat(s.first, 0), s.channels - c
     c0, c1 = simd.load(s.coefficients, c), simd.load(s.coefficients, s.pitch + c)
     c2, c3 = simd.load(s.coefficients, 2 * s.pitch + c), simd.load(s.coefficients, 3 * s.pitch + c)
-    q = 0
-    while q < n:
-        column, at, to = first + q, i + q * s.channels, o + q * pitch
-        if column % 2 == 0 and q + 1 < n and column // 2 < wide and row // 2 < high:
-            window = ((image * high + row // 2) * wide + column // 2) * s.channels + c
-            left, right, g_left, g_right = _spread_gradient(s, window, at, row, live)
-            simd.store_partial(target, to, simd.fma(g_left, c0, simd.fma(left - c1, c2, c3)), live)
-            simd.store_partial(target, to + pitch, simd.fma(g_right, c0, simd.fma(right - c1, c2, c3)), live)
-            q += 2
-        else:  # half a window, or none
-            y, g = simd.load_partial(s.second, at, live), simd.splat(s.first, 0)
-            if column // 2 < wide and row // 2 < high:
-                window = ((image * high + row // 2) * wide + column // 2) * s.channels + c
-                _, _, g_left, g_right = _spread_gradient(s, window, at - column % 2 * s.channels, row, live)
-                g = g_right if column % 2 == 1 else g_left
-            simd.store_partial(target, to, simd.fma(g, c0, simd.fma(y - c1, c2, c3)), live)
-            q += 1
+    at = ((image * s.rows + row) * s.columns + first) * s.channels + c
+    window = ((image * (s.rows // 2) + row // 2) * (s.columns // 2) + first // 2) * s.channels + c
+    below = s.columns * s.channels
+    for q in range(0, n, 2):
+        i, k, to = at + q * s.channels, window + q // 2 * s.channels, o + q * pitch
+        selected, g = simd.load_partial(s.third, k, live), simd.load_partial(s.first, k, live)
+        y0, y1 = simd.load_partial(s.second, i, live), simd.load_partial(s.second, i + s.channels, live)
+        y2, y3 = (simd.load_partial(s.second, i + below, live),
+                  simd.load_partial(s.second, i + below + s.channels, live))  # fmt: skip
+        g0, rest = simd.select(y0 == selected, g, zero), simd.select(y0 == selected, zero, g)
+        g1, rest = simd.select(y1 == selected, rest, zero), simd.select(y1 == selected, zero, rest)
+        g2, rest = simd.select(y2 == selected, rest, zero), simd.select(y2 == selected, zero, rest)
+        g3 = simd.select(y3 == selected, rest, zero)
+        simd.store_partial(target, to, simd.fma(g0, c0, simd.fma(y0 - c1, c2, c3)), live)
+        simd.store_partial(target, to + pitch, simd.fma(g1, c0, simd.fma(y1 - c1, c2, c3)), live)
+        simd.store_partial(target, to + line, simd.fma(g2, c0, simd.fma(y2 - c1, c2, c3)), live)
+        simd.store_partial(target, to + line + pitch, simd.fma(g3, c0, simd.fma(y3 - c1, c2, c3)), live)
 
 
 @inner
-def _spread_gradient(s, window, at, row, live):
-    """Two pixels of a row of a window, from ``at`` on, and what of the window's gradient reaches each."""
-    zero = simd.splat(s.first, 0)
-    left, right = simd.load_partial(s.second, at, live), simd.load_partial(s.second, at + s.channels, live)
-    selected, g = simd.load_partial(s.third, window, live), simd.load_partial(s.first, window, live)
-    if row % 2 == 1:
-        above = at - s.columns * s.channels
-        g = simd.select(simd.load_partial(s.second, above, live) == selected, zero, g)
-        g = simd.select(simd.load_partial(s.second, above + s.channels, live) == selected, zero, g)
-    taken = left == selected
-    return left, right, simd.select(taken, g, zero), simd.select(taken, zero, simd.select(right == selected, g, zero))
+def _read_pooled_pixel(s, image, row, column, c, target, o):
+    """One pixel: the gradient of its window, if it has one and no pixel before it is equal to the selected one."""
+    simd.keep_apart()
+    high, wide, live, zero = s.rows // 2, s.columns // 2, s.channels - c, simd.splat(s.first, 0)
+    c0, c1 = simd.load(s.coefficients, c), simd.load(s.coefficients, s.pitch + c)
+    c2, c3 = simd.load(s.coefficients, 2 * s.pitch + c), simd.load(s.coefficients, 3 * s.pitch + c)
+    y = simd.load_partial(s.second, ((image * s.rows + row) * s.columns + column) * s.channels + c, live)
+    g = zero
+    if row // 2 < high and column // 2 < wide:
+        window = ((image * high + row // 2) * wide + column // 2) * s.channels + c
+        selected, g = simd.load_partial(s.third, window, live), simd.load_partial(s.first, window, live)
+        g = simd.select(y == selected, g, zero)
+        for k in range(row % 2 * 2 + column % 2):
+            before = ((image * s.rows + row // 2 * 2 + k // 2) * s.columns + column // 2 * 2 + k % 2) * s.channels + c
+            g = simd.select(simd.load_partial(s.second, before, live) == selected, zero, g)
+    simd.store_partial(target, o, simd.fma(g, c0, simd.fma(y - c1, c2, c3)), live)

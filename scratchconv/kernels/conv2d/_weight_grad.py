@@ -7,49 +7,57 @@ are merged in float64. There are always the same chunks, whatever the number of 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
-from scratchconv.kernels.conv2d import _block
+from scratchconv.kernels.conv2d import _block, _groups
 from scratchconv.kernels.conv2d._ahead import fetch_source, result_stretch, source_stretch
 from scratchconv.kernels.conv2d._plan import Limits, choose_tile, cut, forward_direction
-from scratchconv.kernels.conv2d._source import PLAIN, plain, read_row
+from scratchconv.kernels.conv2d._source import PLAIN, plain, read_rows
 
-CHUNKS = 16  # partial sums of dw
-SCRATCH = 32 << 20  # bytes that all partial sums may take together; at least two are kept
+CHUNKS = 16  # tasks, and the most partial sums of dw
+SCRATCH = 32 << 20  # bytes that all partial sums may take together
+WORTH = 1024  # pixels that are worth a partial sum of their own
+PIXELS = 512  # of a work item: each tile of sums is loaded and stored once for them
 # (rows, vecs) of the tile menu and its share of the FMA peak, by number of vector registers. Rows are neighbours in
 # memory. More accumulators than these make LLVM spill: it loads all broadcasts of a step first.
-_MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((8, 2, 1.0), (16, 1, 0.87), (24, 1, 0.95))}
+_MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((8, 2, 1.0), (9, 2, 0.99), (12, 2, 1.0), (16, 1, 0.83), (24, 1, 0.93))}
 LONG = 4096  # pixels of an image that bias_grad sums in registers
 
 
 @inner
-def _sum_pixels(shape, x, origin, g, images, rows, dy, di, pixel):
-    """acc[r, l] = Σ_{n,i,j} x[origin of the pixel (n,i,j) + row r] * dy[n,i,j,l]
+def _sum_pixels(shape, x, origin, g, images, window, dy, di, pixel, rows):
+    """acc[r, l] = Σ_{n,i,j} x[origin of the pixel (n,i,j) + row r] * dy[n,i,j,l]   over the window of i and j
 
-    The sum over the pixels of a work item: ``dy`` lies at ``di``, pixel after pixel, ``pixel`` elements apart. The
-    tile's rows are ``shape.taps`` neighbours in memory, and so on in the next source row.
+    The sum over the pixels of a work item of ``rows`` rows: ``dy`` lies at ``di``, pixel after pixel, ``pixel``
+    elements apart. The tile's rows are ``shape.taps`` neighbours in memory, and so on in the next source row.
     """
     simd.keep_apart()
     acc = simd.zeros(shape)
     offsets = simd.grid_offsets(shape, shape.taps, g.width * g.pixel, 1)
     for n in range(images):
-        for i in range(rows):
+        for i in range(window[0], window[1]):
             start = origin + (n * g.height + i * g.step) * g.width * g.pixel
-            for j in range(g.result_w):
-                window = simd.opaque(start + j * g.column_step * g.pixel)
-                acc = simd.outer_fma(acc, x, window, offsets, dy, di)
-                di += pixel
+            d = di + (n * rows + i) * g.result_w * pixel
+            for j in range(window[2], window[3]):
+                at = simd.opaque(start + j * g.column_step * g.pixel)
+                acc = simd.outer_fma(acc, x, at, offsets, dy, d + j * pixel)
     return acc
 
 
 @inner
-def _add(shape, acc, total, at, rows, n):
-    """Add the first ``n`` lanes of each row of the tile to ``total``."""
+def _add(shape, acc, total, at, rows, n, fresh):
+    """Add the first ``n`` lanes of each row of the tile to ``total``, or write them if it is ``fresh``."""
     if n >= shape.width:
-        simd.tile_store(acc + simd.tile_load(shape, total, at, rows), total, at, rows)
+        if fresh:
+            simd.tile_store(acc, total, at, rows)
+        else:
+            simd.tile_store(acc + simd.tile_load(shape, total, at, rows), total, at, rows)
+    elif fresh:
+        simd.tile_store_partial(acc, total, at, rows, n)
     else:
         simd.tile_store_partial(acc + simd.tile_load_partial(shape, total, at, rows, n), total, at, rows, n)
 
@@ -65,30 +73,58 @@ def _pad_lanes(dy, di, pixel, n, width, count, padded):
 
 
 @inner
-def _item(shape, x, origin, dy, di, g, images, rows, starts, row_at, groups, padded, total, at, ahead):
-    """Add one work item's gradient to ``total[at:]``, a (tap and channel, filter) matrix."""
-    per_group, filters = g.channels // groups, g.results // groups
-    for group in range(groups):
-        for f in range(0, filters, shape.width):
-            lane = group * filters + f
-            panel, pi, pixel = dy, di + lane, g.results
-            if filters > shape.width or f + shape.width > filters:
-                _pad_lanes(dy, pi, pixel, filters - f, shape.width, images * rows * g.result_w, padded)
-                panel, pi, pixel = padded, 0, shape.width
-            for r in range(starts.size):
-                fetch_source(ahead[0], ahead[2], r if lane == 0 else starts.size)
-                fetch_source(ahead[1], ahead[3], r if lane == 0 else starts.size)
-                first = origin + group * per_group + starts[r]
-                acc = _sum_pixels(shape, x, first, g, images, rows, panel, pi, pixel)
-                _add(shape, acc, total, at + lane, simd.row_offsets(shape, row_at, r * shape.rows), filters - f)
+def _window(windows, r, top, rows):
+    """The first and last row and column of an item, which begins in row ``top``, whose x may lie inside the image."""
+    return max(0, windows[r, 0] - top), min(rows, windows[r, 1] - top), windows[r, 2], windows[r, 3]
+
+
+@inner
+def _fetch_sums(shape, total, at, row_at, r):
+    """Ask for the tile of sums that the next product is added to."""
+    for row in range(shape.rows):
+        for v in range(0, shape.width, shape.lanes):
+            simd.prefetch_write(total, at + row_at[r * shape.rows + row] + v)
+
+
+@inner
+def _item(shape, x, origin, dy, di, g, item, starts, windows, row_at, panels, padded, total, at, fresh, ahead):
+    """Add one work item's gradient to ``total[at:]``, a (tap and channel, filter) matrix: its filters in ``panels``."""
+    per_group, filters = g.channels // panels.groups, g.results // panels.groups
+    images, rows, top = _block.images_of(g, item), _block.rows_of(g, item), item % g.strips * g.rows
+    for panel in range(panels.first, panels.last):
+        group, f = panel // panels.of_group, panel % panels.of_group * shape.width
+        lane = group * filters + f
+        lanes, li, pixel = dy, di + lane, g.results
+        if filters > shape.width or f + shape.width > filters:
+            _pad_lanes(dy, li, pixel, filters - f, shape.width, images * rows * g.result_w, padded)
+            lanes, li, pixel = padded, 0, shape.width
+        for r in range(starts.size):
+            fetch_source(ahead[0], ahead[2], r if panel == panels.first else starts.size)
+            fetch_source(ahead[1], ahead[3], r if panel == panels.first else starts.size)
+            _fetch_sums(shape, total, at + lane, row_at, r)
+            first = origin + group * per_group + starts[r]
+            acc = _sum_pixels(shape, x, first, g, images, _window(windows, r, top, rows), lanes, li, pixel, rows)
+            to = simd.row_offsets(shape, row_at, r * shape.rows)
+            _add(shape, acc, total, at + lane, to, filters - f, fresh)
+
+
+class _Panels(NamedTuple):
+    """Stretches of as many filters as a tile is wide: how many groups, panels of a group, and which a task computes."""
+
+    groups: int
+    of_group: int
+    first: int
+    last: int
 
 
 @helper
-def _work(chunk, chunks, shape, x, dy, g, starts, row_at, groups, total):
-    """total[chunk] = the gradient of its work items."""
+def _work(task, chunks, blocks, shape, x, dy, g, starts, windows, row_at, groups, total):
+    """total[chunk] = the gradient of its work items, for the panels of one block of filters."""
+    chunk, block_of_filters = task // blocks, task % blocks
     (first, last), size = _block.chunk_of(g, chunk, chunks), total.size // chunks
-    at = chunk * size
-    fill_zero(total, at, size)
+    of_group = (g.results // groups + shape.width - 1) // shape.width
+    count = groups * of_group
+    panels = _Panels(groups, of_group, block_of_filters * count // blocks, (block_of_filters + 1) * count // blocks)
     block = np.empty(_block.block_size(g), total.dtype)
     pixels = g.images * g.rows * g.result_w
     padded = np.empty(pixels * shape.width, total.dtype)
@@ -96,11 +132,11 @@ def _work(chunk, chunks, shape, x, dy, g, starts, row_at, groups, total):
     for item in range(first, last):
         image, origin = _block.place(x, g, item, block)
         gradient, di = _place_gradient(dy, g, item, dense)
-        images, rows = _block.images_of(g, item), _block.rows_of(g, item)
         next_x = source_stretch(x, g, item + 1, starts.size)
         next_dy = result_stretch(dy.first, g, min(item + 1, last), starts.size)
         ahead = x, dy, next_x, next_dy
-        _item(shape, image, origin, gradient, di, g, images, rows, starts, row_at, groups, padded, total, at, ahead)
+        _item(shape, image, origin, gradient, di, g, item, starts, windows, row_at, panels, padded, total,
+               chunk * size, item == first, ahead)  # fmt: skip
 
 
 @helper
@@ -108,24 +144,23 @@ def _place_gradient(dy, g, item, dense):
     """Return the array and the offset where dy of the work item begins: the source itself or ``dense``, filled."""
     if dy.kind == PLAIN:
         return dy.first, _block.result_offset(g, item)
-    o, line = 0, g.result_w * g.results
+    rows, line = _block.rows_of(g, item), g.result_w * g.results
     for n in range(_block.images_of(g, item)):
-        for r in range(_block.rows_of(g, item)):
-            image, row = item // g.strips * g.images + n, item % g.strips * g.rows + r
-            read_row(dy, image, row, 0, g.result_w, dense, o, g.results)
-            o += line
+        image, row = item // g.strips * g.images + n, item % g.strips * g.rows
+        read_rows(dy, image, row, rows, 0, g.result_w, dense, n * rows * line, line, g.results)
     return dense, 0
 
 
 @threaded_kernel
-def _run(shape, x, dy, g, starts, row_at, groups, totals):
+def _run(shape, x, dy, g, starts, windows, row_at, groups, blocks, totals):
     """totals[chunk] = Σ over the chunk's work items of naive.weight_grad; see _sum_pixels
 
-    x, dy Sources; totals (chunks, taps and channels and one row more, F). Owns: a worker writes totals[chunk].
-    Cost: that of naive plus the padding of tiles; reads x and dy once from memory, then from cache.
+    x, dy Sources; totals (chunks, taps and channels and maybe one row more, F). Owns: a worker writes one of the
+    ``blocks`` stretches of filters of totals[chunk], whatever stood there.
+    Cost: that of naive plus the padding of tiles; each block reads x once from memory, then from cache.
     """
     chunks, flat = totals.shape[0], totals.reshape(-1)
-    simd.run_tasks(_work, chunks, chunks, shape, x, dy, g, starts, row_at, groups, flat)
+    simd.run_tasks(_work, chunks * blocks, chunks, blocks, shape, x, dy, g, starts, windows, row_at, groups, flat)
 
 
 _MERGED = 4096  # elements that a task merges
@@ -151,6 +186,16 @@ def merge(totals, out):
 
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
     """As weight_grad, of two Sources (see _source); there is one ``precision`` only."""
+    m = _groups.merged(groups, dw.shape[3] // groups, simd.lanes(dw.dtype))
+    if m > 1:
+        wide = np.empty((*dw.shape[:2], m * dw.shape[2], dw.shape[3]), dw.dtype)
+        _run_weight_grad(x, dy, stride, padding, dilation, groups // m, wide)
+        _groups.gather(wide, groups, m, dw)
+    else:
+        _run_weight_grad(x, dy, stride, padding, dilation, groups, dw)
+
+
+def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
     sizes = (x.rows, x.columns), (dy.rows, dy.columns)
     dims = zip(*sizes, dw.shape[:2], stride, padding, dilation, strict=True)
     directions = tuple(forward_direction(*dim) for dim in dims)
@@ -161,19 +206,38 @@ def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exa
         # Rows past the end of a run are read for nothing, maybe beyond the end of x. A block has room for that.
         g, shape, runs = _arrange(*shapes, directions, dilation, groups, dw.dtype, copy=True)
     starts, row_at = _row_tables(g, dw.shape, dilation, shape, runs)
-    chunks = max(2, min(CHUNKS, SCRATCH // max(1, dw.nbytes)))
-    chunks = max(1, min(chunks, _block.count_items(g)))  # one without work items would be merged for nothing
-    totals = np.empty((chunks, dw.size + dw.shape[3]), dw.dtype)
-    _run(shape, x, dy, g, starts, row_at * dw.shape[3], groups, totals)
-    merge(totals, dw.reshape(-1))
+    windows = _windows(g, dw.shape, directions, len(starts))
+    chunks, blocks = _divide(g, dw, groups, shape.width, x.kind == PLAIN == dy.kind)
+    if chunks == 0:
+        dw[...] = 0
+        return
+    exact = bool(row_at.max() * dw.shape[3] < dw.size)  # no row past the end of a run: sums can begin in dw itself
+    totals = dw.reshape(1, -1) if chunks == 1 and exact else np.empty((chunks, dw.size + dw.shape[3]), dw.dtype)
+    _run(shape, x, dy, g, starts, windows, row_at * dw.shape[3], groups, blocks, totals)
+    if not np.shares_memory(totals, dw):
+        merge(totals, dw.reshape(-1))
+
+
+def _divide(g, dw, groups, width, cheap):
+    """How many partial sums of dw there are, and in how many blocks of filters each of them is cut.
+
+    A partial sum is of a stretch of pixels. It is written, read and merged: there are as many as the pixels are worth,
+    or as fit half of L2, or a few if the source is not ``cheap``, because each block reads all of it.
+    """
+    size = max(1, dw.nbytes)
+    worth = max(1, g.batch * g.result_h * g.result_w // WORTH, simd.cache_bytes(2) // 2 // size)
+    chunks = min(CHUNKS, worth if cheap else max(4, worth), max(1, SCRATCH // size), _block.count_items(g))
+    panels = groups * -(-(dw.shape[3] // groups) // width)
+    return chunks, min(panels, -(-CHUNKS // max(1, chunks))) if cheap else 1
 
 
 def _arrange(x, dy, w, directions, dilation, groups, dtype, copy):
     """Work items, the tile, and (number, length) of the runs of neighbouring rows; ``x``, ``dy``, ``w`` are shapes."""
     row, column = directions
-    strip = cut(row, column, x[0], x[3], dtype.itemsize, _limits(x[3] * dtype.itemsize, copy))
+    strip = cut(row, column, x[0], x[3], dtype.itemsize, _limits(copy))
     g = _block.describe(x, dy, strip, row, column)
-    joined = dilation[1] == 1 and groups == 1 and g.pixel == x[3]  # the taps of a kernel row lie side by side
+    # The taps of a kernel row lie side by side. That is of use where a pixel's channels would fill no tile.
+    joined = dilation[1] == 1 and groups == 1 and g.pixel == x[3] and (x[3] % 8 > 0 or x[3] < 16)
     runs = (w[0], w[1] * w[2]) if joined else (w[0] * w[1], w[2])
     shape = _choose_tile(*runs, w[3] // groups, dtype, small=joined and dilation[0] == 1)
     return g, shape, runs
@@ -184,10 +248,9 @@ def weight_grad(x, dy, stride, padding, dilation, groups, dw):
     run_weight_grad(plain(x), plain(dy), stride, padding, dilation, groups, dw)
 
 
-def _limits(pixel_bytes, copy):
-    """Work items whose dy panel and touched lines of x share half of L1: the same pixels go by for every tile."""
-    pixels = simd.cache_bytes(1) // 2 // (64 + min(64, pixel_bytes))
-    return Limits(simd.cache_bytes(2) // 4, pixels, pixels, copy)
+def _limits(copy):
+    """Work items whose x fits L2, where every tile finds it again; the panel of dy is about as large as L1."""
+    return Limits(simd.cache_bytes(2), PIXELS, PIXELS, copy)
 
 
 def _choose_tile(runs, length, width, dtype, small):
@@ -219,6 +282,24 @@ def _row_tables(g, shape, dilation, tile, runs):
     within = first[:, None] + np.arange(tile.rows)
     row_at = np.where(within < length, run[:, None] * length + within, count * length)
     return starts.astype(np.int64), row_at.ravel().astype(np.int64)
+
+
+def _windows(g, shape, directions, tiles):
+    """For each tile, the result rows and columns (first, behind the last) at which its tap lies inside the image.
+
+    A tile with rows of several taps takes all.
+    """
+    kh, kw = shape[:2]
+    if tiles % (kh * kw):
+        return np.tile(np.array([0, g.result_h, 0, g.result_w], np.int64), (tiles, 1))
+    inside = [[_inside(direction, shift) for shift, _ in direction.phases[0]] for direction in directions]
+    return np.array([(*u, *v) for u in inside[0] for v in inside[1] for _ in range(tiles // (kh * kw))], np.int64)
+
+
+def _inside(direction, shift):
+    """The first position, and that behind the last, at which a tap at ``shift`` lies inside the source."""
+    first = min(direction.result, max(0, -(shift // direction.step)))
+    return first, max(first, min(direction.result, (direction.source - 1 - shift) // direction.step + 1))
 
 
 @inner

@@ -6,6 +6,8 @@ import functools
 import sys
 from typing import NamedTuple
 
+from numba import types
+
 from scratchconv import simd
 from scratchconv.kernels.conv2d._block import Block
 from scratchconv.kernels.conv2d._cook_toom import cook_toom, transposed
@@ -47,23 +49,55 @@ def is_accurate(precision, taps, channels):
     return taps in TILES[precision] and channels <= TILES[precision][taps][-1][0]
 
 
-class Transforms(NamedTuple):
-    """The transforms of one F(m x m', r x r')."""
+class Transforms:
+    """The transforms of one F(m x m', r x r') and the register tiles of its products, as one argument without data.
 
-    source: simd.Transform  # patches of the source: B'dB
-    kernel: simd.Transform  # kernels: GgG'
-    result: simd.Transform  # products to results: A'MA
-    gradient: simd.Transform  # tiles of dy to planes, A dy A': the transpose of result
-    weight: simd.Transform  # planes to dw, G'MG: the transpose of kernel
+    ==========  ==================================================================
+    source      patches of the source: B'dB
+    kernel      kernels: GgG'
+    result      products to results: A'MA
+    gradient    tiles of x or dy to planes, A x A': the transpose of result
+    weight      planes to dw, G'MG: the transpose of kernel
+    tile        register tile of the products of tiles and kernels
+    products    register tile of the products of tiles and tiles (weight gradient)
+    ==========  ==================================================================
+    """
+
+    def __init__(self, tile, taps, register_tile, products):
+        rows, columns = (cook_toom(m, r) for m, r in zip(tile, taps, strict=True))
+        pairs = list(zip(rows, columns, strict=True))
+        pairs += [(transposed(left), transposed(right)) for left, right in (pairs[2], pairs[1])]
+        maps = [simd.Transform(left, right, register_tile.dtype) for left, right in pairs]
+        self.source, self.kernel, self.result, self.gradient, self.weight = maps
+        self.tile, self.products = register_tile, products
+        self._numba_type_ = _TransformsType(self)
+
+
+class _TransformsType(types.Type):
+    """Numba type of one particular :class:`Transforms`."""
+
+    def __init__(self, transforms):
+        for name in _MEMBERS:
+            setattr(self, name, getattr(transforms, name)._numba_type_)
+        super().__init__(f"Transforms({', '.join(getattr(self, name).name for name in _MEMBERS)})")
+
+
+_MEMBERS = ("source", "kernel", "result", "gradient", "weight", "tile", "products")
+simd.without_data(Transforms, _TransformsType, *_MEMBERS)
 
 
 @functools.lru_cache(maxsize=64)
-def transforms(tile, taps, dtype):
-    """All transforms for ``tile`` results (rows, columns) and ``taps`` of the kernel."""
-    rows, columns = (cook_toom(m, r) for m, r in zip(tile, taps, strict=True))
-    pairs = list(zip(rows, columns, strict=True))
-    pairs += [(transposed(left), transposed(right)) for left, right in (pairs[2], pairs[1])]
-    return Transforms(*(simd.Transform(left, right, dtype) for left, right in pairs))
+def transforms(tile, taps, results, terms, dtype):
+    """All transforms for ``tile`` results (rows, columns), ``taps`` of the kernel and the channels of both sides."""
+    return Transforms(tile, taps, choose_tile(results, dtype), choose_products(results, dtype))
+
+
+def choose_products(width, dtype):
+    """The register tile of products of tiles, whose rows must divide a vector of channels."""
+    lanes, registers = simd.lanes(dtype), simd.vector_registers()
+    if registers == 32 and width <= lanes:
+        return simd.TileShape(lanes, 1, dtype)
+    return simd.TileShape(min(lanes, registers // 4), 2, dtype)
 
 
 class Tiling(NamedTuple):
@@ -83,7 +117,13 @@ class Tiling(NamedTuple):
     source_at: int  # where the transformed source begins
     result_at: int  # where the products, or the transformed dy, begin
     sums_at: int  # where the sums of products begin (weight gradient)
+    out_at: int  # where the results of a work item are
     scratch: int  # elements of all
+    lanes: int = 0
+    tiles_plane: int = 0
+    tiles_at: int = 0
+    x_at: int = 0
+    sums_plane: int = 0
 
 
 def plane(elements):
@@ -161,7 +201,7 @@ def forward(x, y, padding, tile, taps, shape):
     itemsize, count = shape.dtype.itemsize, planes(tile, taps)
     (down, across), depth = _tiles(y, tile), x[3]
     pitch = round_up(depth, 16)
-    row_bytes = across * tile[0] * tile[1] * pitch * itemsize
+    row_bytes = across * tile[0] * tile[1] * (2 * pitch + y[3]) * itemsize  # with what is fetched ahead
     images, rows = cut(x[0], down, across, row_bytes, shape.rows)
     g = _block(x, y, padding, tile, taps, images, rows)
     group = group_of(
@@ -172,34 +212,43 @@ def forward(x, y, padding, tile, taps, shape):
     block_at = round_up(tile[0] * tile[1] * shape.lanes, 16)
     source_at = block_at + _elements(g)
     result_at = source_at + count * source_plane
-    end = result_at + count * result_plane
+    out_at = result_at + count * result_plane
+    end = out_at + images * min(rows * tile[0], y[1]) * y[2] * y[3]
     tiling = Tiling(across, *tile, group, depth, pitch, round_up(y[3], shape.width), source_plane, result_plane,
-                    weight_plane, block_at, source_at, result_at, end, end)  # fmt: skip
+                    weight_plane, block_at, source_at, result_at, out_at, out_at, end)  # fmt: skip
     return g, tiling
-
-
-@functools.lru_cache(maxsize=512)
-def weight_grad(x, dy, padding, tile, taps, shape):
-    """Blocks of x and of dy (shapes, NHWC) and the tiling of the weight gradient by register tiles of ``shape``."""
-    itemsize, count = shape.dtype.itemsize, planes(tile, taps)
-    (down, across), depth = _tiles(dy, tile), x[3]
-    pitch, width = round_up(depth, 16), round_up(dy[3], shape.width)
-    row_bytes = across * tile[0] * tile[1] * (pitch + width) * itemsize
-    images, rows = cut(x[0], down, across, row_bytes, 1)
-    gx = _block(x, dy, padding, tile, taps, images, rows)
-    gy = _block(dy, dy, (0, 0), tile, (1, 1), images, rows)._replace(pixel=width)
-    group = group_of(images * rows * across, 1, count * (pitch + width) * itemsize, simd.cache_bytes(2) // 8)
-    source_plane, result_plane = plane(group * pitch + 16), plane(group * width)
-    weight_plane = plane(round_up(depth, shape.rows) * width)
-    block_at = _elements(gx)
-    source_at = block_at + _elements(gy)
-    result_at = source_at + count * source_plane
-    sums_at = result_at + count * result_plane
-    tiling = Tiling(across, *tile, group, depth, pitch, width, source_plane, result_plane, weight_plane,
-                    block_at, source_at, result_at, sums_at, sums_at + count * weight_plane)  # fmt: skip
-    return gx, gy, tiling
 
 
 def planes(tile, taps):
     """Number of products of a tile."""
     return (tile[0] + taps[0] - 1) * (tile[1] + taps[1] - 1)
+
+
+@functools.lru_cache(maxsize=512)
+def backward(dy, dx, padding, tile, taps, shape, products):
+    """Blocks of dy and of x (shapes, NHWC) and the tiling of both gradients; ``padding`` that of dy."""
+    itemsize, count = shape.dtype.itemsize, planes(tile, taps)
+    (down, across), depth, channels = _tiles(dx, tile), dy[3], dx[3]
+    pitch, width, lanes = round_up(depth, 16), round_up(channels, shape.width), round_up(channels, products.width)
+    row_bytes = across * tile[0] * tile[1] * 2 * (pitch + lanes) * itemsize
+    images, rows = cut(dy[0], down, across, row_bytes, shape.rows)
+    g = _block(dy, dx, padding, tile, taps, images, rows)
+    gx = _block(dx, dx, (0, 0), tile, (1, 1), images, rows)._replace(pixel=lanes)
+    group = group_of(images * rows * across, shape.rows, count * (pitch + lanes + shape.width) * itemsize, GROUP_BYTES)
+    source_plane, tiles_plane, result_plane = plane(group * pitch), plane(group * lanes), plane(group * shape.width)
+    weight_plane, sums_plane = plane(depth * width), plane(pitch * lanes)
+    block_at = round_up(tile[0] * tile[1] * shape.lanes, 16)
+    x_at = block_at + _elements(g)
+    source_at = x_at + _elements(gx)
+    tiles_at = source_at + count * source_plane
+    result_at = tiles_at + count * tiles_plane
+    sums_at = result_at + count * result_plane
+    out_at = sums_at + count * sums_plane
+    end = out_at + images * min(rows * tile[0], dx[1]) * dx[2] * dx[3]
+    tiling = Tiling(across, *tile, group, depth, pitch, width, source_plane, result_plane, weight_plane,
+                    block_at, source_at, result_at, sums_at, out_at, end,
+                    lanes, tiles_plane, tiles_at, x_at, sums_plane)  # fmt: skip
+    return gx, g, tiling
+
+
+GROUP_BYTES = 100000

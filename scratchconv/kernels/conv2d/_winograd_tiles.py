@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scratchconv import simd
+from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import inner
+from scratchconv.kernels.conv2d._ahead import fetch
 
 
 class Part(NamedTuple):
@@ -49,6 +51,13 @@ def _next_place(tiling, rows, n, i, j):
 
 
 @inner
+def clear_padding(s, at, g):
+    """Zero the block ``g`` at ``at`` if its pixels are wider than their channels: nothing else writes the rest."""
+    if g.pixel != g.channels:
+        fill_zero(s, at, g.images * g.height * g.width * g.pixel)
+
+
+@inner
 def transform_patches(t, g, tiling, part, block, at, planes, o, plane, slab, step):
     """planes[p, tile, :] = t of the patch of each tile of ``part``, vector after vector of channels.
 
@@ -56,31 +65,41 @@ def transform_patches(t, g, tiling, part, block, at, planes, o, plane, slab, ste
     """
     simd.keep_apart()
     lanes, line = simd.lanes_of(block), g.width * g.pixel
+    row, pixel = simd.opaque(line), simd.opaque(g.pixel)
+    where = simd.grid_offsets(t.result, t.columns, simd.opaque(t.columns * plane), simd.opaque(plane))
     n, i, j = _place_of(tiling, part.rows, part.first)
     for _ in range(part.tiles):
         source = at + (n * g.height + i * tiling.high) * line + j * tiling.wide * g.pixel
         for c in range(0, g.pixel, lanes):
-            apply(t, block, source + c, line, g.pixel, planes, o + c // lanes * slab, t.columns * plane, plane)
+            patch = simd.tile_load(
+                t.source, block, source + c, simd.grid_offsets(t.source, t.source_columns, row, pixel)
+            )
+            simd.tile_store(simd.transform(t, patch), planes, o + c // lanes * slab, where)
         o += step
         n, i, j = _next_place(tiling, part.rows, n, i, j)
 
 
 @inner
-def multiply(shape, a, ai, slab, depth, b, bi, c, ci, tiles):
-    """C[t, l] = Σ_k A[t, k] B[k, l] for one plane and one panel of ``shape.width`` lanes.
+def multiply(maps, tiling, tiles, s, a, b, bi, c, errands, share):
+    """C[p, t, l] = Σ_k A[p, t, k] B[p, k, l] for each plane p, each of ``tiles``, and one panel of lanes.
 
-    A lies in slabs of one vector of channels, tile after tile, so the rows of a register tile are a constant apart.
+    In the scratch ``s`` A begins at ``a`` and C at ``c``; the panel of B begins at ``bi``. A lies in slabs of one
+    vector of channels, tile after tile, so the rows of a register tile are a constant apart. What ``errands`` list is
+    fetched meanwhile, from share ``share`` on.
     """
     simd.keep_apart()
-    lanes = simd.lanes_of(a)
+    shape, lanes, depth = maps.tile, simd.lanes_of(s), tiling.depth
     rows, where = simd.grid_offsets(shape, 1, lanes, 0), simd.grid_offsets(shape, 1, shape.width, 0)
-    for t in range(0, tiles, shape.rows):
-        acc = simd.zeros(shape)
-        for s in range(0, depth, lanes):
-            first, weights = ai + s // lanes * slab + t * lanes, bi + s * shape.width
-            for k in range(min(lanes, depth - s)):
-                acc = simd.outer_fma(acc, a, simd.opaque(first + k), rows, b, weights + k * shape.width)
-        simd.tile_store(acc, c, ci + t * shape.width, where)
+    for p in range(maps.source.rows * maps.source.columns):
+        fetch(errands, share + p)
+        ai, ci, weights = a + p * tiling.source_plane, c + p * tiling.result_plane, bi + p * tiling.weight_plane
+        for t in range(0, tiles, shape.rows):
+            acc = simd.zeros(shape)
+            for k in range(0, depth, lanes):
+                first, w = ai + k * tiling.group + t * lanes, weights + k * shape.width
+                for lane in range(min(lanes, depth - k)):
+                    acc = simd.outer_fma(acc, s, simd.opaque(first + lane), rows, b, w + lane * shape.width)
+            simd.tile_store(acc, s, ci + t * shape.width, where)
 
 
 @inner

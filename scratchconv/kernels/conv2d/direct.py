@@ -16,9 +16,9 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
-from scratchconv.kernels.conv2d import _block, _panels, _prepared
+from scratchconv.kernels.conv2d import _block, _groups, _panels, _prepared
 from scratchconv.kernels.conv2d._ahead import fetch_finish, fetch_result, fetch_source, result_stretch, source_stretch
-from scratchconv.kernels.conv2d._finish import finish_item
+from scratchconv.kernels.conv2d._finish import NOTHING, finish_item
 from scratchconv.kernels.conv2d._plan import (
     Limits,
     choose_tile,
@@ -93,7 +93,8 @@ def _work(chunk, chunks, shape, x, g, source, result, pieces, runs, weights, bia
                     y, at + group * filters + f, filters - f, ahead, share if gp == 0 else shares,
                 )  # fmt: skip
             share += (pieces[variant, phase, 1] + shape.rows - 1) // shape.rows
-        finish_item(finish, g, item, y)
+        if finish.kind != NOTHING:
+            finish_item(finish, g, item, y, _block.result_offset(g, item), y, False)
 
 
 @threaded_kernel
@@ -120,16 +121,24 @@ def _prepare(source, w, orientation, bias, y, groups, row, column):
     x_shape = (y.shape[0], source.rows, source.columns, source.channels)
     per_group, filters = source.channels // groups, y.shape[3] // groups
     shape = choose_tile(filters, y.dtype)
-    limits = Limits(simd.cache_bytes(2) // 4, _JOIN, sys.maxsize, copy=source.kind != PLAIN)
+    # Pixels a multiple of 4 KiB apart lie in one set of L1, which has not as many ways as a tile has pixels.
+    crowded = column.step * source.channels * y.itemsize % 4096 == 0
+    limits = Limits(_block_bytes(w.nbytes), _JOIN, sys.maxsize, copy=source.kind != PLAIN or crowded)
     strip = cut(row, column, y.shape[0], source.channels, y.itemsize, limits)
     tables = plan(row, column, strip, y.shape[0], per_group, y.shape[3], shape.rows)
     rows = (tables.taps[:, None] * w[0, 0].size + np.arange(per_group) * orientation.reduced).ravel()
     panels = np.empty((groups, -(-filters // shape.width), rows.size, shape.width), y.dtype)
-    _panels.pack(w.reshape(-1), rows, orientation.lane, orientation.group, filters, shape.width, panels)
+    neighbours = per_group if orientation.reduced == 1 else 1
+    _panels.pack(w.reshape(-1), rows, neighbours, orientation.lane, orientation.group, filters, shape.width, panels)
     padded_bias = np.zeros((groups, panels.shape[1] * shape.width), y.dtype)
     padded_bias[:, :filters] = bias.reshape(groups, filters)
     g = _block.describe(x_shape, y.shape, strip, row, column)
     return _prepared.Prepared(_run, (shape,), g, (*tables[1:5], panels, padded_bias))
+
+
+def _block_bytes(weights):
+    """A quarter of L2 for a work item's source, more if the weights, which it reads once, are large as well."""
+    return min(max(simd.cache_bytes(2) // 4, 2 * weights), simd.cache_bytes(2))
 
 
 def prepare_forward(source, w, b, stride, padding, dilation, groups, y, precision="exact"):
@@ -139,6 +148,8 @@ def prepare_forward(source, w, b, stride, padding, dilation, groups, y, precisio
     """
     dims = zip((source.rows, source.columns), y.shape[1:3], w.shape[:2], stride, padding, dilation, strict=True)
     row, column = (forward_direction(*dim) for dim in dims)
+    m = _groups.merged(groups, w.shape[3] // groups, simd.lanes(y.dtype))
+    w, groups = _groups.spread(w, groups, m), groups // m
     return _prepare(source, w, Orientation(1, w.shape[3] // groups, w.shape[3]), b, y, groups, row, column)
 
 
@@ -151,6 +162,8 @@ def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish
     """As input_grad, likewise."""
     dims = zip(dx.shape[1:3], (source.rows, source.columns), w.shape[:2], stride, padding, dilation, strict=True)
     row, column = (input_grad_direction(*dim) for dim in dims)
+    m = _groups.merged(groups, w.shape[2], simd.lanes(dx.dtype))
+    w, groups = _groups.spread(w, groups, m), groups // m
     zeros, orientation = np.zeros(dx.shape[3], dx.dtype), Orientation(w.shape[3], w.shape[3] // groups, 1)
     return _prepare(source, w, orientation, zeros, dx, groups, row, column).run(source, dx, make_finish)
 

@@ -17,7 +17,7 @@ from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
-from scratchconv.kernels.conv2d._finish import finish_item
+from scratchconv.kernels.conv2d._finish import NOTHING, finish_item
 from scratchconv.kernels.conv2d._plan import Limits, cut, forward_direction
 from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
@@ -91,7 +91,8 @@ def _work(chunk, chunks, shape, source, g, taps, weights, bias, y, finish):
                               weights, bias, y, yi, g.result_w, g.results, ahead, share)  # fmt: skip
                 share += stretches
                 yi += g.result_w * g.results
-        finish_item(finish, g, item, y)
+        if finish.kind != NOTHING:
+            finish_item(finish, g, item, y, _block.result_offset(g, item), y, False)
 
 
 @threaded_kernel

@@ -1,0 +1,34 @@
+"""The partial sums of a weight gradient, added up."""
+
+from __future__ import annotations
+
+from scratchconv import simd
+from scratchconv.kernels._jit import inner, threaded_kernel
+
+_SPAN = 4096  # elements that a task merges
+
+
+@inner
+def _merge_span(task, totals, size, out):
+    """Merge a span of elements, a vector at a time."""
+    for i in range(task * _SPAN, min(size, (task + 1) * _SPAN), simd.lanes_of(out)):
+        live = size - i
+        total = simd.load_partial(totals, i, live)
+        lost = simd.splat(out, 0)
+        for at in range(size + i, totals.size, size):
+            term = simd.load_partial(totals, at, live)
+            both = total + term
+            part = both - total
+            lost = lost + ((total - (both - part)) + (term - part))
+            total = both
+        simd.store_partial(out, i, total + lost, live)
+
+
+@threaded_kernel
+def merge(totals, out):
+    """out[i] = Σ_chunk totals[chunk, i]; totals (chunks, size) flat, out (size,)
+
+    Chunk after chunk, what each addition rounds off being kept and added in the end: as exact as a sum in twice the
+    digits (Knuth, TAOCP vol. 2, 4.2.2, theorem B). Owns: a task writes its elements of out. Cost: one pass.
+    """
+    simd.run_tasks(_merge_span, (out.size + _SPAN - 1) // _SPAN, totals, out.size, out)

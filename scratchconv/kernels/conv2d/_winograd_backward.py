@@ -1,0 +1,148 @@
+"""Winograd's backward pass: both gradients of a convolution from one transform of dy.
+
+The input gradient is a convolution of dy with the kernels turned round: dx = A'[(B' dy B) ⊙ U]A, tile after tile of dx.
+Its derivative with respect to those turned kernels, in the direction of x, is the weight gradient:
+dw turned = G' [Σ_tiles (A x A') ⊙ (B' dy B)] G. Both read the same planes of dy, which is read and transformed once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchconv import simd
+from scratchconv.kernels._copy import aligned_empty
+from scratchconv.kernels._jit import helper, inner, threaded_kernel
+from scratchconv.kernels.conv2d import _block
+from scratchconv.kernels.conv2d import _winograd_plan as plan
+from scratchconv.kernels.conv2d._ahead import ERRANDS, fetch, list_finish, list_source, start_list
+from scratchconv.kernels.conv2d._finish import begin, finish_item, streams_into
+from scratchconv.kernels.conv2d._merge import merge
+from scratchconv.kernels.conv2d._winograd_tiles import (
+    Part,
+    clear_padding,
+    multiply,
+    transform_patches,
+    transform_results,
+)
+from scratchconv.kernels.conv2d._winograd_weights import transform_weights
+from scratchconv.kernels.conv2d.rows import turned
+
+SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take while they are planes
+
+
+@inner
+def _add_products(maps, tiling, tiles, s, a, b, total, fresh, errands, share):
+    """total[p, k, l] += Σ_t A[p, t, k] B[p, t, l] for each plane p: the sum of these ``tiles`` from zero, then added.
+
+    All lie in the scratch ``s``, A in slabs as in ``multiply``; a ``fresh`` total holds nothing yet.
+    """
+    simd.keep_apart()
+    shape, lanes, width = maps.products, simd.lanes_of(s), tiling.lanes
+    rows, where = simd.grid_offsets(shape, 1, 1, 0), simd.grid_offsets(shape, 1, width, 0)
+    for p in range(maps.source.rows * maps.source.columns):
+        fetch(errands, share + p)
+        for k in range(0, tiling.depth, shape.rows):
+            first = a + p * tiling.source_plane + k // lanes * lanes * tiling.group + k % lanes
+            for f in range(0, width, shape.width):
+                acc, bi = simd.zeros(shape), b + p * tiling.tiles_plane + f
+                for t in range(tiles):
+                    acc = simd.outer_fma(acc, s, simd.opaque(first + t * lanes), rows, s, bi + t * width)
+                o = total + p * tiling.sums_plane + k * width + f
+                if not fresh:
+                    acc = acc + simd.tile_load(shape, s, o, where)
+                simd.tile_store(acc, s, o, where)
+
+
+@inner
+def _weights_of(t, products, at, plane, depth, width, lanes, dw, o):
+    """dw[:, :, k, l] = t of the planes of products, for every k < depth and l < lanes; dw (r, r', depth, lanes)."""
+    simd.keep_apart()
+    row, column = t.columns * depth * lanes, depth * lanes
+    for k in range(depth):
+        for f in range(0, lanes, simd.lanes_of(dw)):
+            planes = simd.grid_offsets(t.source, t.source_columns, simd.opaque(t.source_columns * plane), plane)
+            result = simd.transform(t, simd.tile_load(t.source, products, at + k * width + f, planes))
+            where = simd.grid_offsets(t.result, t.columns, simd.opaque(row), column)
+            simd.tile_store_partial(result, dw, o + k * lanes + f, where, lanes - f)
+
+
+@inner
+def _part_of_item(maps, errands, gx, g, tiling, part, s, start, weights, bias, fresh):
+    """Compute one group of tiles of a work item whose dy and x lie in the scratch ``s``: dw and, with weights, dx."""
+    shape, lanes = maps.tile, simd.lanes_of(s)
+    planes, panels = maps.source.rows * maps.source.columns, tiling.width // shape.width
+    source, tiles = start + tiling.source_at, start + tiling.tiles_at
+    share = part.first // tiling.group * planes * (1 + panels)
+    transform_patches(maps.source, g, tiling, part, s, start + tiling.block_at,
+                      s, source, tiling.source_plane, tiling.group * lanes, lanes)  # fmt: skip
+    transform_patches(maps.gradient, gx, tiling, part, s, start + tiling.x_at,
+                      s, tiles, tiling.tiles_plane, lanes, tiling.lanes)  # fmt: skip
+    _add_products(maps, tiling, part.tiles, s, source, tiles, start + tiling.sums_at, fresh, errands, share)
+    if weights.size:
+        for panel in range(panels):
+            products, w = start + tiling.result_at, panel * tiling.depth * shape.width
+            multiply(maps, tiling, part.tiles, s, source, weights, w, products, errands, share + (1 + panel) * planes)
+            transform_results(maps.result, shape, g, tiling, part, s, products, bias, panel * shape.width,
+                              s, start + tiling.out_at, start)  # fmt: skip
+
+
+@helper
+def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx, finish):
+    """Compute dx of the work items of one chunk, and totals[chunk] = their part of dw turned."""
+    first, last = _block.chunk_of(g, chunk, chunks)
+    s, start = aligned_empty(dx, tiling.scratch)
+    streams, errands, fresh = streams_into(dx, g.results), np.empty(ERRANDS, np.int64), True
+    clear_padding(s, start + tiling.block_at, g)
+    clear_padding(s, start + tiling.x_at, gx)
+    for item in range(first, last):
+        rows = (_block.result_rows_of(g, item) + tiling.high - 1) // tiling.high
+        _block.fill_block(dy, g, item, s, start + tiling.block_at)
+        _block.fill_block(x, gx, item, s, start + tiling.x_at)
+        tiles = _block.images_of(g, item) * rows * tiling.columns
+        groups, planes = (tiles + tiling.group - 1) // tiling.group, maps.source.rows * maps.source.columns
+        shares = groups * planes * (1 + (tiling.width // maps.tile.width if weights.size else 0))
+        start_list(errands)
+        list_source(errands, dy, g, item + 1, shares)
+        list_source(errands, x, gx, item + 1, shares)
+        list_finish(errands, finish, dx, g, item, shares)
+        for tile in range(0, tiles, tiling.group):
+            part = Part(rows, item % g.strips * g.rows, tile, min(tiling.group, tiles - tile))
+            _part_of_item(maps, errands, gx, g, tiling, part, s, start, weights, bias, fresh)
+            fresh = False
+        if weights.size:
+            finish_item(finish, g, item, s, start + tiling.out_at, dx, streams)
+    _weights_of(maps.weight, s, start + tiling.sums_at, tiling.sums_plane, tiling.depth, tiling.lanes, g.results,
+                totals, chunk * (totals.size // chunks))  # fmt: skip
+    simd.settle()
+
+
+@threaded_kernel
+def _run(maps, x, dy, gx, g, tiling, weights, bias, totals, dx, finish):
+    """Dx and, chunk by chunk, totals[chunk] = dw turned; see naive.input_grad, naive.weight_grad
+
+    x, dy Sources; ``gx``, ``g`` the blocks of x and dy; dx flat NHWC; weights U (planes, panels, F, width) of the
+    turned kernels, empty if dx is not wanted; totals (chunks, r, r', F, C). Owns: a worker writes dx of its work items
+    and totals[chunk]. Cost: planes / (m m' r r') of the multiplications of naive, for each gradient, plus the
+    transforms; reads x and dy once from memory, scratch stays within L2.
+    """
+    chunks, flat = totals.shape[0], totals.reshape(-1)
+    simd.run_tasks(_items, chunks, chunks, maps, x, dy, gx, g, tiling, weights, bias, flat, dx, finish)
+
+
+def launch(x, dy, w, padding, tile, dx, dw, make_finish):
+    """Write dw, and dx if ``w`` is given: without it, ``dx`` only tells the number of images (N, 0)."""
+    taps, (channels, filters), dtype = dw.shape[:2], dw.shape[2:], dw.dtype
+    maps = plan.transforms(tile, taps, channels, filters, dtype)
+    back = tuple(r - 1 - p for r, p in zip(taps, padding, strict=True))
+    x_shape, dy_shape = ((dx.shape[0], s.rows, s.columns, s.channels) for s in (x, dy))
+    gx, g, tiling = plan.backward(dy_shape, x_shape, back, tile, taps, maps.tile, maps.products)
+    weights = np.empty(0, dtype) if w is None else transform_weights(maps, turned(w), tiling)
+    finish = begin(dx, g, make_finish)
+    sums = plan.planes(tile, taps) * tiling.sums_plane * dtype.itemsize
+    chunks = max(1, min(max(2, min(SUMS, SUM_BYTES // sums)), _block.count_items(g)))
+    totals = np.empty((chunks, *taps, filters, channels), dtype)
+    _run(maps, x, dy, gx, g, tiling, weights, np.zeros(tiling.width, dtype), totals, dx.reshape(-1), finish)
+    total = np.empty(totals.shape[1:], dtype)
+    merge(totals.reshape(-1), total.reshape(-1))
+    dw[...] = turned(total)
+    return finish

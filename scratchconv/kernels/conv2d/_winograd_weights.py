@@ -1,0 +1,40 @@
+"""Kernels in the form in which Winograd's products read them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scratchconv import simd
+from scratchconv.kernels._jit import kernel
+from scratchconv.kernels.conv2d._winograd_tiles import apply
+
+
+@kernel
+def _transform(t, w, depth, lanes, width, plane, out):
+    """out[p, panel, k, :] = G w[:, :, k, :] G' for each vector of filters; w (r, r', K, L) flat, L whole panels
+
+    Cost: r r' reads and (m + r - 1)(m' + r' - 1) writes a channel pair.
+    """
+    row, column = t.source_columns * depth * lanes, depth * lanes
+    for k in range(depth):
+        for f in range(0, lanes, simd.lanes_of(w)):
+            o = (f // width * depth + k) * width + f % width
+            apply(t, w, k * lanes + f, row, column, out, o, t.columns * plane, plane)
+
+
+def transform_weights(maps, w, tiling):
+    """Transform ``w`` (r, r', C, F) to planes, each cut into panels of the width of the register tile."""
+    taps, depth, filters = w.shape[:2], w.shape[2], w.shape[3]
+    padded = np.zeros((*taps, depth, tiling.width), w.dtype)
+    padded[..., :filters] = w
+    planes = maps.source.rows * maps.source.columns
+    out = _aligned(planes * tiling.weight_plane, w.dtype)
+    _transform(maps.kernel, padded.reshape(-1), depth, tiling.width, maps.tile.width, tiling.weight_plane, out)
+    return out
+
+
+def _aligned(size, dtype):
+    """Return an uninitialised array that begins on a cache line."""
+    raw = np.empty(size + 16, dtype)
+    start = -(raw.ctypes.data // raw.itemsize) % (64 // raw.itemsize)
+    return raw[start : start + size]
