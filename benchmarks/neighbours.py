@@ -149,7 +149,7 @@ def adam(model: str, shapes: tuple[tuple[int, ...], ...]) -> Case:
     start, grads = ([normal(rng, shape) for shape in shapes] for _ in range(2))
     params = [p.copy() for p in start]
     means, squares = ([np.zeros_like(p) for p in params] for _ in range(2))
-    rule: dict[str, float] = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+    rule: dict[str, Any] = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
     step = 0
 
     def ours() -> Any:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from scratchconv.ops._memory import memory_of
 from scratchconv.ops._op import Array, Op, needed, saved_arrays
 from scratchconv.ops.elementwise import ADD
 from scratchconv.ops.inplace import ADD_IN_PLACE
@@ -176,10 +177,10 @@ def backward(root: Node, gradient: Array, retain_graph: bool) -> None:
         node = ready.pop()
         dy, _ = sums.take(id(node))
         gradients: Sequence[Array | None] = (None,) * len(node.edges)
+        holders: Counter[int] | None = None
         if dy is not None:
             dy = _announce(node, dy)
             gradients = node.backward(dy)
-        holders: Counter[int] = Counter()
         for edge, dx in zip(node.edges, gradients, strict=True):
             if edge is None:
                 continue
@@ -193,9 +194,11 @@ def backward(root: Node, gradient: Array, retain_graph: bool) -> None:
                 ready.append(edge)
             else:
                 total, owned = sums.take(key)
-                if total is not None:
-                    holders = holders or _holders(dy, *gradients, *saved_arrays(node.saved))
-                    edge._receive(total, not owned and _is_shared(total, holders))
+                if total is None:
+                    continue
+                if not owned and holders is None:
+                    holders = _holders(node, dy, gradients)
+                edge._receive(total, holders is not None and not owned and _is_shared(total, holders))
         if not retain_graph:
             node.free()
 
@@ -211,19 +214,11 @@ def _announce(node: Node, dy: Array) -> Array:
     return dy
 
 
+def _holders(node: Node, dy: Array | None, gradients: Sequence[Array | None]) -> Counter[int]:
+    """Count, for each piece of memory, the arrays that this node received, sent or saved and that show it."""
+    return Counter(id(memory_of(x)) for x in (dy, *gradients, *saved_arrays(node.saved)) if x is not None)
+
+
 def _is_shared(gradient: Array, holders: Counter[int]) -> bool:
     """Whether the memory of ``gradient`` is also known elsewhere, so that it must be copied before it is changed."""
-    return holders[_owner(gradient)] > 1 or not gradient.flags.writeable  # more than the gradient itself
-
-
-def _holders(*arrays: Array | None) -> Counter[int]:
-    """How many of ``arrays`` show each piece of memory."""
-    return Counter(_owner(array) for array in arrays if array is not None)
-
-
-def _owner(array: Array) -> int:
-    """Identify the object whose memory ``array`` shows: all views of an array have one."""
-    base = array.base
-    while isinstance(base, np.ndarray):
-        array, base = base, base.base
-    return id(array) if base is None else id(base)
+    return holders[id(memory_of(gradient))] > 1 or not gradient.flags.writeable  # one is the gradient itself

@@ -12,6 +12,7 @@ from rich.table import Table
 from scratchconv import nn
 from scratchconv.compiler._ceiling import ceiling
 from scratchconv.compiler._graph import Value
+from scratchconv.compiler._heads import LinearStep
 from scratchconv.compiler._plan import Plan, Step
 from scratchconv.compiler._shapes import hollow_of
 from scratchconv.compiler._steps import ConvStep
@@ -94,7 +95,11 @@ def _numbers(random: np.random.Generator, value: Value) -> Array:
 
 def _row(plan: Plan, way: str, step: Step, seconds: float) -> Row:
     """Account for one step."""
-    operations, algorithm = _fused(step, way) if isinstance(step, ConvStep) else (_name(step.node.op), "as in eager")
+    operations, algorithm = _name(step.node.op), "as in eager"
+    if isinstance(step, ConvStep):
+        operations, algorithm = _fused(step, way)
+    elif isinstance(step, LinearStep) and step.image is not None:
+        operations = "view + linear"
     output = step.chain.value if isinstance(step, ConvStep) and step.chain is not None else step.node.output
     inputs = [value for value in step.node.inputs if isinstance(value, Value)]
     flop, moved = _work(step, way, inputs)

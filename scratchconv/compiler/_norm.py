@@ -16,7 +16,7 @@ from scratchconv import nn
 from scratchconv.autograd import Tensor
 from scratchconv.compiler._graph import Node
 from scratchconv.ops._op import Array
-from scratchconv.ops.batch_norm import update_running
+from scratchconv.ops.affine_norm import gradient_of, map_of, move_running
 
 
 class Affine(NamedTuple):
@@ -31,12 +31,15 @@ class Affine(NamedTuple):
 
 
 class Coefficients(NamedTuple):
-    """dz = a g + b (z - mean) + c, float64."""
+    """dz = a g + b (z - mean) + c, float64; and the gradients of gamma, of beta, and of the bias of the convolution."""
 
     a: Array
     b: Array
     mean: Array
     c: Array
+    dgamma: Array
+    dbeta: Array
+    db: Array
 
 
 def identity(channels: int, dtype: Any) -> Affine:
@@ -68,21 +71,16 @@ def affine(
         mean, var = moments
         if layer is not None and layer.training:
             momentum = layer._count_batch()
-        update_running(running_mean, running_var, mean, var, count, momentum)
-    inverse_std = 1 / np.sqrt(var + params["eps"])
+        move_running(running_mean, running_var, mean, var, count, momentum)
     gamma, beta = (None if value is None else value.leaf.data for value in (*node.inputs[1:], None, None)[:2])
-    a = inverse_std if gamma is None else gamma * inverse_std
-    shift = -mean * a if beta is None else beta - mean * a
-    return Affine(a.astype(dtype), shift.astype(dtype), mean, inverse_std, a, moments is not None)
+    return Affine(*map_of(mean, var, gamma, beta, params["eps"], dtype), moments is not None)
 
 
-def coefficients(norm: Affine, sum_g: Array, sum_gz: Array, count: int) -> Coefficients:
-    """Turn the sums of a backward pass into the coefficients of dz."""
+def coefficients(norm: Affine, sum_g: Array, sum_gz: Array, count: int, dtype: Any) -> Coefficients:
+    """Turn the sums of a backward pass into the coefficients of dz and the gradients that follow from them."""
     a, mean, inverse_std = norm.a, norm.mean, norm.inverse_std
     if a is None or mean is None or inverse_std is None:
-        zero = np.zeros(len(norm.scale))
-        return Coefficients(zero + 1, zero, zero, zero)
-    if not norm.training:
-        zero = np.zeros(len(a))
-        return Coefficients(a, zero, mean, zero)
-    return Coefficients(a, -a * inverse_std**2 * sum_gz / count, mean, -a * sum_g / count)
+        a = inverse_std = np.ones(len(norm.scale))
+        mean = np.zeros(len(a))
+    found = gradient_of(a, inverse_std, sum_g, sum_gz, count if norm.training else 0, dtype)
+    return Coefficients(a, found.b, mean, found.c, found.dgamma, found.dbeta, found.db)

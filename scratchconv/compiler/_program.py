@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from scratchconv.autograd import Tensor
 from scratchconv.compiler._graph import Value
-from scratchconv.compiler._run import Run, memory_of
+from scratchconv.compiler._run import Run
 from scratchconv.compiler._snapshot import Snapshot
 from scratchconv.kernels import _threads
 from scratchconv.ops import fused_conv, linear
 from scratchconv.ops._layout import as_nhwc, from_nhwc
-from scratchconv.ops._memory import empty
+from scratchconv.ops._memory import empty, memory_of
 from scratchconv.ops._op import Array
 from scratchconv.ops.fused_conv import Reading
 

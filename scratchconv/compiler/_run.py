@@ -10,7 +10,7 @@ from scratchconv.autograd import Tensor
 from scratchconv.compiler._graph import Value
 from scratchconv.ops import fused_conv, linear
 from scratchconv.ops._layout import as_nhwc
-from scratchconv.ops._memory import empty
+from scratchconv.ops._memory import empty, memory_of
 from scratchconv.ops._op import Array
 from scratchconv.ops.fused_conv import Reading
 
@@ -83,14 +83,6 @@ class Run:
         self.arrays[step.node.output], saved = linear.forward(step.rows(self), w, b)
         if self.recording and step.node.output.needs_grad:
             self.kept[step] = saved
-
-
-def memory_of(array: Array) -> Any:
-    """The object that holds the memory which ``array`` shows; what ``as_strided`` puts between has a base, too."""
-    holder: Any = array
-    while (base := getattr(holder, "base", None)) is not None:
-        holder = base
-    return holder
 
 
 class Gradients:

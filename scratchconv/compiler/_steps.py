@@ -275,20 +275,16 @@ class ConvStep:
         second = self.chain.convolutions[0] is not self
         norm = gradients.run.kept[self, "norm"]
         sum_gz = sums.gz2 if second and sums.gz2 is not None else sums.gz
-        if self.norm is not None:
-            self._send_norm(gradients, self.norm, sums.g, sum_gz * norm.inverse_std)
-        elif not self.pooled:
+        if self.norm is None and not self.pooled:
             return Gradient(g), None
-        a, b, mean, c = _norm.coefficients(norm, sums.g, sum_gz, self.pixels)
-        db = (a * sums.g + c * self.pixels).astype(g.dtype)
+        found = _norm.coefficients(norm, sums.g, sum_gz, self.pixels, g.dtype)
+        if self.norm is not None:
+            for value, gradient in zip(self.norm.inputs[1:3], (found.dgamma, found.dbeta), strict=False):
+                if value is not None:
+                    gradients.add(value, gradient if value.needs_grad else None)
         selected = gradients.run.kept[self, "selected"] if self.pooled else None
-        return Gradient(g, gradients.run.kept[self, "y"], a, b, mean, c, selected), db
-
-    @staticmethod
-    def _send_norm(gradients: Gradients, norm: Node, dbeta: Array, dgamma: Array) -> None:
-        for value, found in zip(norm.inputs[1:3], (dgamma, dbeta), strict=False):
-            if value is not None:
-                gradients.add(value, found.astype(value.dtype) if value.needs_grad else None)
+        y = gradients.run.kept[self, "y"]
+        return Gradient(g, y, found.a, found.b, found.mean, found.c, selected), found.db
 
     def _rising(self, norm: Any) -> Array:
         """Where BatchNorm rises, so that the largest value of a window stays the largest."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,14 @@ def empty(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
     raw = np.empty(size + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def memory_of(array: Array) -> Any:
+    """Return the object that holds the memory of ``array``; what ``as_strided`` puts between has a base, too."""
+    holder: Any = array
+    while (base := getattr(holder, "base", None)) is not None:
+        holder = base
+    return holder
 
 
 def empty_like(x: Array, dtype: npt.DTypeLike | None = None) -> Array:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import operator
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +26,7 @@ def sgd(
     nesterov: bool = False,
     weight_decay: float = 0.0,
     first: bool = False,
+    tables: Tables | None = None,
 ) -> None:
     """Update ``params`` and ``momenta`` in place by stochastic gradient descent, as torch.optim.SGD does.
 
@@ -35,6 +38,8 @@ def sgd(
         One array for each parameter, or none if ``momentum`` is 0.
     first
         Whether this is the first step: the momenta are then set to the gradients.
+    tables
+        What earlier steps of the same parameters found out, and this one may use.
 
     Raises
     ------
@@ -42,11 +47,9 @@ def sgd(
         If the arrays of a parameter differ in number, shape or dtype.
     """
     states = [momenta] if momentum else []
-    for batch in _batches(params, grads, states, ("momentum",)):
-        rows = batch.table(columns=4)
-        vector.sgd_all(
-            batch.like, rows, float(lr), float(momentum), float(dampening), nesterov, float(weight_decay), first
-        )
+    numbers = (float(lr), float(momentum), float(dampening), nesterov, float(weight_decay))
+    for batch in (tables or Tables()).of(params, grads, states, ("momentum",)):
+        vector.sgd_all(batch.like, batch.table, *numbers, first)
         batch.write_back()
 
 
@@ -62,6 +65,7 @@ def adam(
     beta2: float,
     eps: float,
     weight_decay: float = 0.0,
+    tables: Tables | None = None,
 ) -> None:
     """Update ``params`` and both running means in place by Adam, as torch.optim.Adam does.
 
@@ -71,34 +75,62 @@ def adam(
         Arrays of equal shapes and dtypes for each parameter; float32 and float64 may be mixed between parameters.
     step
         Which step this is, counted from 1.
+    tables
+        What earlier steps of the same parameters found out, and this one may use.
 
     Raises
     ------
     RuntimeError
         If the arrays of a parameter differ in number, shape or dtype.
     """
-    for batch in _batches(params, grads, [exp_avgs, exp_avg_sqs], ("exp_avg", "exp_avg_sq")):
-        rows = batch.table(columns=5)
-        numbers = (float(lr), float(beta1), float(beta2), float(eps), float(weight_decay))
-        vector.adam_all(batch.like, rows, int(step), *numbers)
+    numbers = (float(lr), float(beta1), float(beta2), float(eps), float(weight_decay))
+    for batch in (tables or Tables()).of(params, grads, [exp_avgs, exp_avg_sqs], ("exp_avg", "exp_avg_sq")):
+        vector.adam_all(batch.like, batch.table, int(step), *numbers)
         batch.write_back()
 
 
+class Tables:
+    """Where parameters and their states lie in memory: found out once, as long as they are the same arrays.
+
+    Gradients are new arrays in each step. A copy of this object starts anew: it belongs to other arrays.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: list[Array] = []
+        self._batches: list[_Batch] = []
+
+    def __reduce__(self) -> Any:
+        return Tables, ()
+
+    def of(
+        self, params: Sequence[Array], grads: Sequence[Array], states: Sequence[Sequence[Array]], names: Sequence[str]
+    ) -> list[_Batch]:
+        """Return the parameters by dtype, all arrays checked."""
+        arrays = [*params, *itertools.chain(*states)]
+        alike = len(grads) == len(params) and all(map(_lie_alike, grads, params))
+        if alike and len(arrays) == len(self._arrays) and all(map(operator.is_, arrays, self._arrays)):
+            for batch in self._batches:
+                batch.table[:, 1] = [_address(grads[number]) for number in batch.numbers]
+            return self._batches
+        batches = _batches(params, grads, states, names)
+        kept = alike and not any(batch.copies for batch in batches)
+        self._arrays = arrays if kept else []
+        self._batches = [batch._replace(held=[]) for batch in batches] if kept else []
+        return batches
+
+
+def _lie_alike(x: Array, y: Array) -> bool:
+    return x.strides == y.strides and x.shape == y.shape and x.dtype == y.dtype
+
+
 class _Batch(NamedTuple):
-    """The parameters of one dtype: for each the arrays (gradient, states, parameter) in one dense memory order."""
+    """The parameters of one dtype, each with its gradient and states in one dense memory order."""
 
     like: Array
-    rows: list[list[Array]]
-    copies: list[tuple[Array, Array]]
-
-    def table(self, columns: int) -> Array:
-        """Return (size, addresses) rows for the kernel; a missing state has address 0."""
-        lines = []
-        for *own, param in self.rows:
-            addresses = [vector.address(array.ravel(order="K")) for array in own]
-            missing = [0] * (columns - 2 - len(own))
-            lines.append([param.size, *addresses, *missing, vector.address(param.ravel(order="K"))])
-        return np.array(lines, np.int64)
+    numbers: list[int]  # of the parameters, among all
+    table: Array  # rows for the kernels: size, addresses of gradient, states and parameter
+    copies: list[tuple[Array, Array]]  # arrays that have another memory order, and what takes their place
+    held: list[Array]  # gradients, which may be copies that no one else keeps alive
 
     def write_back(self) -> None:
         """Copy results to arrays that had no dense memory, or another order than their parameter."""
@@ -106,16 +138,21 @@ class _Batch(NamedTuple):
             target[...] = copy
 
 
+def _address(x: Array) -> int:
+    return int(vector.address(x.ravel(order="K")))
+
+
 def _batches(
-    params: Sequence[Array], grads: Sequence[Array], states: Sequence[Sequence[Array]], names: tuple[str, ...]
+    params: Sequence[Array], grads: Sequence[Array], states: Sequence[Sequence[Array]], names: Sequence[str]
 ) -> list[_Batch]:
     """Check all arrays and sort them by dtype."""
     lengths = [len(params), len(grads), *map(len, states)]
     if len(set(lengths)) != 1:
         needed = ("parameters", "gradients", *names[: len(states)])
         raise RuntimeError(f"every parameter needs its own arrays, got {dict(zip(needed, lengths, strict=True))}")
-    batches: dict[np.dtype[np.generic], _Batch] = {}
-    for param, *own in zip(params, grads, *states, strict=True):
+    rows: dict[np.dtype[np.generic], list[tuple[int, list[Array]]]] = {}
+    copies: dict[np.dtype[np.generic], list[tuple[Array, Array]]] = {}
+    for number, (param, *own) in enumerate(zip(params, grads, *states, strict=True)):
         shape, dtype = param.shape, param.dtype
         for i, other in enumerate(own):
             if other.shape != shape or other.dtype != dtype:
@@ -123,24 +160,35 @@ def _batches(
                 raise RuntimeError(
                     f"the {name} of a parameter must be {dtype} {shape}, got {other.dtype} {other.shape}"
                 )
-        if dtype not in batches:
-            if dtype not in (np.float32, np.float64):
-                raise RuntimeError(f"parameters must be float32 or float64, got {dtype} {shape}")
-            batches[dtype] = _Batch(np.empty(0, dtype), [], [])
+        if dtype not in (np.float32, np.float64):
+            raise RuntimeError(f"parameters must be float32 or float64, got {dtype} {shape}")
         if param.size:
-            _add_row(batches[dtype], param, own)
-    return [batch for batch in batches.values() if batch.rows]
+            row = _row(param, own, copies.setdefault(dtype, []))
+            rows.setdefault(dtype, []).append((number, row))
+    return [_batch(dtype, rows[dtype], copies[dtype], len(names)) for dtype in rows]
 
 
-def _add_row(batch: _Batch, param: Array, own: Sequence[Array]) -> None:
-    """Append the arrays of one parameter (gradient and states, then itself).
+def _batch(
+    dtype: np.dtype[np.generic], rows: list[tuple[int, list[Array]]], copies: list[tuple[Array, Array]], states: int
+) -> _Batch:
+    """Make the table; a missing state has address 0."""
+    lines = []
+    for _, (*own, param) in rows:
+        addresses = [_address(array) for array in own]
+        missing = [0] * (1 + states - len(own))
+        lines.append([param.size, *addresses, *missing, _address(param)])
+    numbers, gradients = [number for number, _ in rows], [row[0] for _, row in rows]
+    return _Batch(np.empty(0, dtype), numbers, np.array(lines, np.int64), copies, gradients)
+
+
+def _row(param: Array, own: Sequence[Array], copies: list[tuple[Array, Array]]) -> list[Array]:
+    """Return the arrays of one parameter (gradient and states, then itself).
 
     A copy takes the place of one that does not lie in memory as the parameter does, or would if it had no holes.
     """
     strides = param.strides
     if all([other.strides == strides for other in own]) and _is_dense(param.shape, strides, param.itemsize):
-        batch.rows.append([*own, param])
-        return
+        return [*own, param]
     grad, *states = own
     model = param if param.flags.c_contiguous else empty_like(param)
     row = [grad if grad.strides == model.strides else _copy(grad, model)]
@@ -149,8 +197,8 @@ def _add_row(batch: _Batch, param: Array, own: Sequence[Array]) -> None:
             row.append(target)
         else:
             row.append(_copy(target, model))
-            batch.copies.append((target, row[-1]))
-    batch.rows.append(row)
+            copies.append((target, row[-1]))
+    return row
 
 
 @functools.lru_cache(maxsize=4096)

@@ -57,6 +57,7 @@ class Adam(Optimizer):
                 beta2=group["betas"][1],
                 eps=group["eps"],
                 weight_decay=group["weight_decay"],
+                tables=self._tables_of(group) if len(by_step) == 1 else None,
             )
 
     def _count_step(self, param: Tensor) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from scratchconv.autograd import Tensor
 from scratchconv.ops._memory import empty_like
 from scratchconv.ops._op import Array
+from scratchconv.ops.optimizer import Tables
 
 Group = dict[str, Any]
 
@@ -38,6 +39,7 @@ class Optimizer:
         self.defaults = dict(defaults)
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
+        self._tables: dict[int, Tables] = {}
         given = list(params)
         if not given:
             raise ValueError("an optimizer needs at least one parameter, got an empty list")
@@ -83,6 +85,10 @@ class Optimizer:
     def _update_group(self, group: Group, gradients: dict[Tensor, Array]) -> None:
         """Update the parameters that are the keys of ``gradients`` by the settings of ``group``."""
         raise NotImplementedError(f"{type(self).__name__} has no update rule")
+
+    def _tables_of(self, group: Group) -> Tables:
+        """Return what is known of the memory of a group's parameters."""
+        return self._tables.setdefault(id(group), Tables())
 
     def state_dict(self) -> dict[str, Any]:
         """Return ``{"state": …, "param_groups": …}``; parameters are replaced by their number over all groups.

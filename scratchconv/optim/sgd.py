@@ -67,6 +67,7 @@ class SGD(Optimizer):
                     nesterov=group["nesterov"],
                     weight_decay=group["weight_decay"],
                     first=first,
+                    tables=self._tables_of(group) if len(part) == len(gradients) else None,
                 )
 
     def _momentum_of(self, param: Tensor) -> Array:

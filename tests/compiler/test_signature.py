@@ -22,6 +22,7 @@ class Odd(nn.Module):
         self.options: dict[str, Any] = {"scale": [1, 2.0]}
         self.table = np.zeros(3)
         self.tensor = sc.zeros(3)
+        self.pair: Any = ()
 
 
 CHANGES: list[Callable[[Odd], Any]] = [

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numba import config
 
-from scratchconv.kernels import _cache, _jit
+from scratchconv.kernels import _cache, _jit, _threads
 from scratchconv.kernels._jit import helper, kernel, parallel_kernel, prange, threaded_kernel
 from scratchconv.simd import run_tasks
 
@@ -64,6 +64,16 @@ def test_a_helper_called_from_python_is_compiled_for_that() -> None:
     assert twice(2.5) == 5.0
     assert len(twice.for_python.signatures) == 2
     assert twice.__name__ == "twice"
+
+
+def test_a_kernel_for_known_types() -> None:
+    for each in (cubes, special):
+        x, out = np.arange(6, dtype=np.float32), np.zeros(6, np.float32)
+        wanted = out.copy()
+        each(x, wanted)
+        _threads.enter()
+        _jit.specialized(each, x, out)(x, out)
+        np.testing.assert_array_equal(out, wanted)
 
 
 @compiled_only

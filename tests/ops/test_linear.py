@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import array_shapes
 import scratchconv as sc
 from scratchconv.autograd import apply
 from scratchconv.autograd.gradcheck import gradcheck
+from scratchconv.kernels import _threads
 from scratchconv.ops import linear as op
 from tests.array_strategies import DTYPES, arrays
 from tests.ops.comparing import check
@@ -44,6 +45,17 @@ def test_float32_is_as_exact_as_pytorch() -> None:
     theirs = torch.nn.functional.linear(*map(torch.tensor, (x, w, b))).numpy()
     errors = [np.sqrt(np.mean((y - truth) ** 2)) for y in (ours, theirs)]
     assert errors[0] < 2 * errors[1]  # both sum in blocks; PyTorch's are shorter on machines with wider vectors
+
+
+@pytest.mark.parametrize("filters", [10, 40])
+def test_made_ready_it_computes_the_same(filters: int) -> None:
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.normal(size=shape) for shape in ((5, 33), (filters, 33), (filters,)))
+    y, run = np.empty((5, filters)), op.bind(np.zeros_like(x), w, b)
+    _threads.enter()
+    for each in (x, x * 2):
+        run(each, y)
+        assert np.array_equal(y, op.forward(each, w, b)[0])
 
 
 def test_gradients_against_differences() -> None:

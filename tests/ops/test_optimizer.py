@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
+import weakref
 from typing import Any
 
 import numpy as np
@@ -107,3 +110,38 @@ def test_errors() -> None:
         op.sgd([x], [], [], lr=0.1)
     with pytest.raises(RuntimeError, match="must be float32 or float64, got int64"):
         op.sgd([x.astype(np.int64)], [x.astype(np.int64)], [], lr=0.1)
+
+
+def test_tables_serve_while_the_arrays_are_the_same() -> None:
+    rng = np.random.default_rng(0)
+    shapes = [(3, 4), (0,), (50,)]
+    dtypes = [np.float32, np.float32, np.float64]
+
+    def draw() -> list[np.ndarray]:
+        return [rng.normal(size=shape).astype(dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+
+    params, averages, squares = draw(), zeros(draw()), zeros(draw())
+    twins = [[array.copy() for array in arrays] for arrays in (params, averages, squares)]
+    tables = op.Tables()
+    constants = {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+    for step in range(1, 7):
+        grads = draw()
+        if step == 3:  # another array, and a gradient in another memory order
+            params[0] = params[0].copy()
+            grads[0] = np.asfortranarray(grads[0])
+        if step == 5:
+            tables = copy.deepcopy(tables)  # must not write where the first one does
+        op.adam(params, grads, averages, squares, step=step, tables=tables, **constants)
+        op.adam(twins[0], grads, twins[1], twins[2], step=step, **constants)
+        for found, wanted in zip((*params, *averages, *squares), itertools.chain(*twins), strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_tables_keep_no_gradient_alive() -> None:
+    param, momentum, tables = np.ones(5), np.zeros(5), op.Tables()
+    for step in range(2):
+        grad = np.ones(5)
+        told = weakref.ref(grad)
+        op.sgd([param], [grad], [momentum], lr=0.1, momentum=0.9, first=step == 0, tables=tables)
+        del grad
+        assert told() is None

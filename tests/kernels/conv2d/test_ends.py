@@ -7,7 +7,7 @@ import pytest
 
 from scratchconv.kernels.conv2d import _ends, _finish, _source
 from scratchconv.kernels.conv2d._finish import EXTRA, MASK, RECEIVE, SUMS
-from scratchconv.kernels.conv2d._source import ACTIVATION, SKIP
+from scratchconv.kernels.conv2d._source import ACTIVATION, SKIP, STORE
 from tests.kernels.threads import every_thread_count
 
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -27,6 +27,23 @@ def test_an_activation_is_written_out(batch: int, dtype: type) -> None:
     _ends.read_all(_source.make_source(ACTIVATION | SKIP, z, skip, None, [scale, shift]), batch, out.reshape(-1))
     # Three operations on numbers near ten at most.
     np.testing.assert_allclose(out, np.maximum(0, z * scale + shift + skip), atol=32 * np.finfo(dtype).eps)
+
+
+@dtypes
+@pytest.mark.parametrize("batch", [0, 3])
+def test_the_mean_of_an_activation(batch: int, dtype: type) -> None:
+    shape = (batch, *SHAPE[1:])
+    z, stored, (scale, shift) = draw(dtype, *shape), np.full(shape, np.nan, dtype), draw(dtype, 2, SHAPE[3])
+    out = np.full((batch, SHAPE[3]), np.nan, dtype)
+    _ends.mean_all(make_stored(z, stored, scale, shift), batch, out.reshape(-1))
+    wanted = np.maximum(0, z * scale + shift)
+    np.testing.assert_allclose(stored, wanted, atol=32 * np.finfo(dtype).eps)
+    # A mean of twenty numbers below ten, in two levels of sums.
+    np.testing.assert_allclose(out, wanted.mean((1, 2)), atol=64 * np.finfo(dtype).eps)
+
+
+def make_stored(z: np.ndarray, stored: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> _source.Source:
+    return _source.make_source(ACTIVATION | STORE, z, None, stored, [scale, shift])
 
 
 def received(dtype: type) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,60 @@
+"""BatchNorm as an affine map: any dtype and memory, with and without its parts; formulas are in tests/compiler."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scratchconv.ops import affine_norm as op
+from scratchconv.ops.batch_norm import update_running
+
+
+def numbers(count: int, dtype: type = np.float64) -> list[np.ndarray]:
+    return [np.random.default_rng(i).uniform(0.5, 2, 5).astype(dtype) for i in range(count)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("given", [True, False])
+def test_scale_and_shift(given: bool, dtype: type) -> None:
+    (mean, var), (gamma, beta) = numbers(2), numbers(2, dtype)
+    values = (gamma, beta) if given else (None, None)
+    scale, shift, same, inverse_std, a = op.map_of(mean, var, *values, 0.25, dtype)
+    # A few operations in float64, then one rounding to ``dtype``: two of its epsilons.
+    close = {"rtol": 2 * np.finfo(dtype).eps, "atol": 2 * np.finfo(dtype).eps}
+    wanted = (gamma if given else 1) / np.sqrt(var + 0.25)
+    np.testing.assert_allclose(scale, wanted, **close)
+    np.testing.assert_allclose(shift, (beta if given else 0) - mean * wanted, **close)
+    np.testing.assert_allclose(inverse_std, 1 / np.sqrt(var + 0.25), rtol=1e-15)
+    np.testing.assert_allclose(a, wanted, rtol=1e-15)
+    assert same is mean and scale.dtype == shift.dtype == dtype
+
+
+def test_a_gamma_with_holes() -> None:
+    mean, var, gamma, beta = numbers(4)
+    holes = np.repeat(gamma, 2)[::2]
+    for found, wanted in zip(
+        op.map_of(mean, var, holes, beta, 0, np.float64), op.map_of(mean, var, gamma, beta, 0, np.float64), strict=True
+    ):
+        assert np.array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_running_statistics_move_as_those_of_the_operation(dtype: type) -> None:
+    mean, var = numbers(2)
+    plain, apart = numbers(2, dtype), [np.repeat(array, 3)[::3] for array in numbers(2, dtype)]
+    wanted = numbers(2, dtype)
+    update_running(*wanted, mean, var, 20, 0.1)
+    for running in (plain, apart):
+        op.move_running(*running, mean, var, 20, 0.1)
+        for found, truth in zip(running, wanted, strict=True):
+            np.testing.assert_allclose(
+                found, truth, rtol=2 * np.finfo(dtype).eps
+            )  # one rounding, perhaps the other way
+    op.move_running(None, None, mean, var, 20, 0.1)
+
+
+def test_constants_have_no_part_in_the_gradient() -> None:
+    a, inverse_std, sum_g, sum_gz = numbers(4)
+    found = op.gradient_of(a, inverse_std, sum_g, sum_gz, 0, np.float64)
+    assert not found.b.any() and not found.c.any()
+    assert np.array_equal(found.db, a * sum_g) and np.array_equal(found.dgamma, inverse_std * sum_gz)
