@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scratchconv.kernels._jit import kernel
-from scratchconv.kernels.conv2d import _ahead, _block, _plan, _source
+from scratchconv.kernels.conv2d import _ahead, _block, _finish, _plan, _source
 from tests.strategies import ConvGeometry
 
 G = ConvGeometry(5, (9, 8), 3, (3, 3), 7, padding=(1, 1))
@@ -22,6 +22,17 @@ def fetch(source, y, reads, writes, shares):
     for share in range(shares):
         _ahead.fetch_source(source, reads, share)
         _ahead.fetch_result(y, writes, share)
+
+
+@kernel
+def lines_of(ahead, s, source, finish, stretch, known, steps, takes, begins, lasts):
+    """Write the list, then take it in turns; return nothing."""
+    _ahead.begin_list(ahead)
+    _ahead.list_finish(ahead, s, finish, stretch, known)
+    _ahead.list_source(ahead, s, source, stretch)
+    _ahead.end_list(ahead, s, steps * takes)
+    for k in range(takes):
+        begins[k], lasts[k] = _ahead.take(ahead, s, steps)
 
 
 def items_of(g: ConvGeometry, pixels: int) -> _block.Block:
@@ -61,3 +72,34 @@ def test_fetching_changes_nothing_even_beyond_the_end(kind: int) -> None:
     assert np.all(x == 1)
     assert np.all(out == 2)
     assert np.all(y == 3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("steps", "takes"), [(32, 40), (16, 16), (3, 5), (1, 1000)])
+def test_a_list_hands_out_line_after_line_at_most_one_a_step(steps: int, takes: int, dtype: type) -> None:
+    line = 64 // np.dtype(dtype).itemsize
+    s, x, y, z = (np.zeros(size, dtype) for size in (100, 4000, 4000, 4000))
+    source = _source.make_source(_source.GRADIENT, x.reshape(1, 10, 40, 10), y.reshape(1, 10, 40, 10))
+    kind = _finish.RECEIVE | _finish.SUMS | _finish.MASK
+    finish = _finish.make_finish(kind, z.reshape(1, 10, 40, 10), 1, z=z, a=x)
+    ahead, begins, lasts = np.empty(_ahead.LIST, np.int64), np.empty(takes, np.int64), np.empty(takes, np.int64)
+    stretch = _ahead.Stretch(40, 40 + 30 * line + 1, line)
+    lines_of(ahead, s, source, finish, stretch, x, steps, takes, begins, lasts)
+    found = []
+    for begin, last in zip(begins, lasts, strict=True):
+        if (begin, last) != (0, 0):  # what is left to fetch when everything is
+            found += list(range(begin, last + 1, line))
+    away = [(array.ctypes.data - s.ctypes.data) // s.itemsize + 40 for array in (z, x, y)]  # x is known as a mask
+    wanted = [first + k * line for first in away for k in range(31)]
+    assert found == wanted[: len(found)]
+    each = min(steps, len(wanted) // takes + 2)
+    assert len(found) >= min(len(wanted), steps * takes) - 3 * each  # where a stretch ends, a turn may be short
+    assert all(last - begin < steps * line for begin, last in zip(begins, lasts, strict=True))
+
+
+def test_an_empty_list_hands_out_one_line_for_ever() -> None:
+    s, ahead = np.zeros(10, np.float32), np.empty(_ahead.LIST, np.int64)
+    source, begins, lasts = _source.plain(np.zeros((1, 0, 1, 1), np.float32)), np.ones(3, int), np.ones(3, int)
+    finish = _finish.nothing(s)
+    lines_of(ahead, s, source, finish, _ahead.Stretch(0, 0, 1), s, 4, 3, begins, lasts)
+    assert [*begins, *lasts] == [0] * 6
