@@ -61,11 +61,12 @@ class Rung:
             return True
         name = FUNCTIONS[direction]
         borrowed = any(getattr(module, name) is getattr(other, name) for other in _others(self.module))
-        stride, _, dilation, groups = shape.geometry
+        stride, padding, dilation, groups = shape.geometry
         size, results = (shape.side, shape.channels) if direction == "input gradient" else (shape.out, shape.filters)
         facts = {
             "taps": (shape.kernel, shape.kernel),
             "stride": stride,
+            "padding": padding,
             "dilation": dilation,
             "groups": groups,
             "channels": shape.filters if direction == "input gradient" else shape.channels,  # that are added up
@@ -103,6 +104,7 @@ LADDER = (
     Rung("im2col", f"{FOLDER}.im2col"),
     Rung("direct", f"{FOLDER}.direct"),
     Rung("direct with row reuse", f"{FOLDER}.rows"),
+    Rung("stride 2", f"{FOLDER}.strided"),
     Rung("Winograd", f"{FOLDER}.winograd"),
     Rung("Winograd, fast", f"{FOLDER}.winograd", "fast"),
 )

@@ -19,8 +19,8 @@ class _Conv:
     def algorithm(self) -> Algorithm:
         """``"auto"`` (the fastest for the shape) or one algorithm by name.
 
-        Where the named one does not compute a geometry (``rows`` and ``winograd`` are for stride 1, ``strided`` for 3x3 kernels
-        with stride 2), or not within ``precision``, direct runs.
+        Where the named one does not compute a geometry (``rows`` and ``winograd`` are for stride 1, ``strided`` is for
+        3x3 kernels with stride 2), or not within ``precision``, direct runs.
         """
         return self._algorithm
 

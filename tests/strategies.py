@@ -120,6 +120,14 @@ def winograd_geometries(draw: Callable[..., Any]) -> ConvGeometry:
 
 
 @st.composite
+def strided_geometries(draw: Callable[..., Any]) -> ConvGeometry:
+    """A convolution that the kernels for stride 2 compute: even and odd sizes, vectors of channels with a tail."""
+    size = draw(_pairs(1, 21))
+    channels, filters = (draw(st.sampled_from(WINOGRAD_CHANNELS)) for _ in range(2))
+    return ConvGeometry(draw(st.integers(0, 3)), size, channels, (3, 3), filters, (2, 2), (1, 1))
+
+
+@st.composite
 def row_geometries(draw: Callable[..., Any], most_channels: int) -> ConvGeometry:
     """A convolution that the kernels with row reuse compute, forward and backward: few channels, wide images."""
     kernel = draw(st.sampled_from([(3, 3), (1, 3), (4, 3)]))

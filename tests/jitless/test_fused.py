@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(not config.DISABLE_JIT, reason="plain Python onl
 LAYERS = {
     "direct": ConvGeometry(2, (5, 4), 3, (3, 3), 2, stride=(2, 1), padding=(1, 1)),
     "rows": ConvGeometry(1, (3, 16), 2, (2, 3), 3, padding=(1, 1)),
+    "strided": ConvGeometry(1, (5, 4), 3, (3, 3), 2, stride=(2, 2), padding=(1, 1)),
     "winograd": ConvGeometry(1, (4, 5), 3, (3, 3), 2, padding=(1, 1)),
 }
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchconv import simd
-from scratchconv.kernels.conv2d import naive, rows, winograd
+from scratchconv.kernels.conv2d import naive, rows, strided, winograd
 from scratchconv.kernels.conv2d._winograd_plan import choose_results
 from tests.kernels.conv2d.problem import (
     ALGORITHMS,
@@ -27,7 +27,14 @@ from tests.kernels.conv2d.problem import (
 )
 from tests.kernels.threads import every_thread_count
 from tests.memory import at_the_end_of_memory
-from tests.strategies import ConvGeometry, conv_geometries, dtypes, row_geometries, winograd_geometries
+from tests.strategies import (
+    ConvGeometry,
+    conv_geometries,
+    dtypes,
+    row_geometries,
+    strided_geometries,
+    winograd_geometries,
+)
 
 ROOT = Path(__file__).parents[2]
 algorithms = pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -37,6 +44,7 @@ LANES = simd.lanes(np.float64)  # the most filters that rows takes in either dty
 SERVED = {
     "depthwise": conv_geometries(kinds=("depthwise",)),
     "rows": row_geometries(LANES),
+    "strided": strided_geometries(),
     "winograd": winograd_geometries(),
 }
 
@@ -54,6 +62,8 @@ def suits(algorithm: str, g: ConvGeometry, dtype: type = np.float64) -> bool:
         return all(rows.applies(*window, np.broadcast_to(dtype(0), shape)) for shape in (x, y))
     if algorithm == "winograd":
         return bool(winograd.applies(*window))
+    if algorithm == "strided":
+        return bool(strided.applies(g.kernel, g.stride, g.padding, g.dilation, g.groups))
     return algorithm != "depthwise" or g.depthwise
 
 
@@ -63,6 +73,8 @@ def like(algorithm: str, g: ConvGeometry) -> ConvGeometry:
         return g._replace(groups=g.channels, filters=g.channels)
     if algorithm == "winograd":
         return g._replace(groups=1, stride=(1, 1))
+    if algorithm == "strided":
+        return g._replace(groups=1, stride=(2, 2))
     return g._replace(groups=1, stride=(1, 1), channels=LANES, filters=LANES) if algorithm == "rows" else g
 
 
@@ -104,6 +116,10 @@ RARE = {
     "one pixel": ConvGeometry(1, (1, 1), 3, (3, 3), 5, padding=(1, 1)),
     "few channels, wide rows": ConvGeometry(2, (5, 31), 3, (3, 3), LANES, padding=(1, 1)),
     "few channels, narrow rows of whole tiles": ConvGeometry(1, (4, 14), 1, (5, 5), LANES, padding=(2, 2)),
+    "stride 2, one pixel": ConvGeometry(2, (1, 1), 3, (3, 3), 5, (2, 2), (1, 1)),
+    "stride 2, whole tiles": ConvGeometry(2, (8, 16), 16, (3, 3), 32, (2, 2), (1, 1)),
+    "stride 2, odd sizes and tails": ConvGeometry(3, (7, 19), 17, (3, 3), 37, (2, 2), (1, 1)),
+    "stride 2, empty batch": ConvGeometry(0, (8, 8), 16, (3, 3), 32, (2, 2), (1, 1)),
     "depthwise of whole vectors": ConvGeometry(2, (6, 5), 32, (3, 3), 32, padding=(1, 1), groups=32),
     "depthwise without padding": ConvGeometry(2, (6, 5), 16, (3, 2), 16, groups=16),
     "depthwise with a tail, without padding": ConvGeometry(2, (6, 5), 21, (3, 2), 21, groups=21),
@@ -143,7 +159,7 @@ def test_no_function_reads_or_writes_beyond_its_arrays() -> None:
     assert (done.returncode, last) == (0, "all done"), done.stderr
 
 
-@pytest.mark.parametrize("algorithm", ["direct", "depthwise", "rows", "winograd"])
+@pytest.mark.parametrize("algorithm", ["direct", "depthwise", "rows", "strided", "winograd"])
 @settings(max_examples=60)
 @given(data=st.data(), pixels=st.integers(1, 60), block_bytes=st.integers(64, 4000))
 def test_work_cut_into_strips_or_joined_images(
@@ -158,7 +174,7 @@ def test_work_cut_into_strips_or_joined_images(
             np.testing.assert_array_equal(run(ALGORITHMS[algorithm], function, problem), whole[function])
 
 
-@pytest.mark.parametrize("algorithm", ["direct", "depthwise", "rows", "winograd"])
+@pytest.mark.parametrize("algorithm", ["direct", "depthwise", "rows", "strided", "winograd"])
 def test_more_work_items_than_chunks(algorithm: str) -> None:
     """Each iteration of the parallel loop then has several items, and the last item of an image is not the last one."""
     g = like(algorithm, ConvGeometry(5, (33, 16), 8, (3, 3), 8, stride=(1, 2), padding=(1, 1)))
@@ -179,6 +195,7 @@ ACCURACY = {
     "one by one": ConvGeometry(2, (14, 14), 200, (1, 1), 20),
     "many pixels": ConvGeometry(12, (28, 28), 3, (5, 5), 16, padding=(2, 2)),
     "few channels": ConvGeometry(8, (28, 28), 3, (3, 3), LANES, padding=(1, 1)),
+    "stride 2": ConvGeometry(8, (28, 28), 48, (3, 3), 24, (2, 2), (1, 1)),
     "depthwise": ConvGeometry(6, (28, 28), 24, (3, 3), 24, padding=(1, 1), groups=24),
 }
 
@@ -207,16 +224,19 @@ def test_float32_is_as_accurate_as_pytorch(algorithm: str, name: str) -> None:
 def test_equal_pixels_give_equal_bits(algorithm: str) -> None:
     """Every pixel is computed in the same order, wherever it falls in a tile: ties in the input stay ties.
 
-    In Winograd's tiles the order depends on the place in the tile, and roundings on all that the tile sees.
+    In Winograd's tiles the order depends on the place in the tile, and roundings on all that the tile sees. With stride
+    2 the pixels of dx have four kinds of windows.
     """
     g = like(algorithm, ConvGeometry(3, (17, 19), 12, (3, 3), 12, padding=(1, 1)))
     high, wide = choose_results("exact", g.kernel, g.channels) if algorithm == "winograd" else (1, 1)
+    high, wide = (2, 2) if algorithm == "strided" else (high, wide)
     problem = random_problem(g).astype(np.float32)
     problem.x[...], problem.dy[...] = problem.x[0, 0, 0], problem.dy[0, 0, 0]
     for function in ("forward", "input_grad"):
         found = run(ALGORITHMS[algorithm], function, problem)
-        # Of 17 x 19 results those whose tiles touch no border.
-        interior = found[:, high : 16 // high * high, wide : 18 // wide * wide]
+        rows, columns = found.shape[1] - 1, found.shape[2] - 1
+        # Results whose tiles touch no border.
+        interior = found[:, high : rows // high * high, wide : columns // wide * wide]
         for i, j in np.ndindex(high, wide):
             alike = interior[:, i::high, j::wide]
             np.testing.assert_array_equal(alike, np.broadcast_to(alike[0, 0, 0], alike.shape))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from scratchconv import backends, simd
-from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive, rows, winograd
+from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive, rows, strided, winograd
 from scratchconv.ops import _convolution
 from scratchconv.ops._convolution import Geometry
 from tests.strategies import ConvGeometry
@@ -42,7 +42,10 @@ TABLE: dict[str, tuple[ConvGeometry, tuple[str, str]]] = {
     "ResNet, stem": (ConvGeometry(64, (32, 32), 3, (3, 3), 16, ONE, ONE), ("rows", "rows")),
     "ResNet, 16": (ConvGeometry(64, (32, 32), 16, (3, 3), 16, ONE, ONE), ("winograd", "winograd")),
     "ResNet, 64": (ConvGeometry(64, (8, 8), 64, (3, 3), 64, ONE, ONE), ("winograd", "winograd")),
-    "ResNet, downsampling": (ConvGeometry(64, (32, 32), 16, (3, 3), 32, (2, 2), ONE), ("direct", "direct")),
+    "ResNet, downsampling": (ConvGeometry(64, (32, 32), 16, (3, 3), 32, (2, 2), ONE), ("strided", "strided")),
+    "downsampling, other padding": (ConvGeometry(64, (32, 32), 16, (3, 3), 32, (2, 2)), ("direct", "direct")),
+    "downsampling, few channels": (ConvGeometry(64, (32, 32), 3, (3, 3), 32, (2, 2), ONE), ("direct", "direct")),
+    "downsampling, narrow": (ConvGeometry(64, (8, 8), 16, (3, 3), 32, (2, 2), ONE), ("direct", "strided")),
     "1x1": (ConvGeometry(64, (32, 32), 16, ONE, 32), ("direct", "direct")),
     "dilation": (ConvGeometry(64, (32, 32), 16, (3, 3), 16, ONE, (2, 2), (2, 2)), ("direct", "direct")),
     "groups": (ConvGeometry(64, (32, 32), 16, (3, 3), 16, ONE, ONE, ONE, 2), ("direct", "direct")),
@@ -101,10 +104,10 @@ def test_a_named_algorithm_computes_what_it_can_and_direct_the_rest(layer: str) 
         assert choices(g) == (name, name)
 
 
-MODULES: tuple[ModuleType, ...] = (naive, im2col, direct, rows, winograd, depthwise)
+MODULES: tuple[ModuleType, ...] = (naive, im2col, direct, rows, strided, winograd, depthwise)
 
 
-@pytest.mark.parametrize("algorithm", ["naive", "im2col", "direct", "rows", "winograd", "auto"])
+@pytest.mark.parametrize("algorithm", ["naive", "im2col", "direct", "rows", "strided", "winograd", "auto"])
 @pytest.mark.parametrize("precision", ["exact", "fast"])
 def test_the_chosen_one_runs(algorithm: Any, precision: Any) -> None:
     backends.conv.algorithm, backends.conv.precision = algorithm, precision

@@ -17,10 +17,11 @@ from scratchconv.kernels.conv2d._ahead import (
     list_source,
     result_stretch,
     source_stretch,
+    take,
 )
 from scratchconv.kernels.conv2d._finish import begin, finish_item
 from scratchconv.kernels.conv2d._merge import merge
-from scratchconv.kernels.conv2d._strided_tiles import add_products, clear_slabs, convolve_back, fill_slabs
+from scratchconv.kernels.conv2d._strided_tiles import clear_slabs, convolve_back, fill_slabs
 from scratchconv.kernels.conv2d._strided_weights import aligned, pack_back, unpack_products
 
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take together
@@ -30,6 +31,32 @@ SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes th
 def _stretch(g, rows):
     """Rows of dy whose products are summed in registers; whole images if there are several."""
     return rows if g.images > 1 else max(1, min(rows, plan.SUMMED // max(1, g.result_w)))
+
+
+@inner
+def _add_products(shape, s, xi, gx, dy_at, slab, g, images, rows, total, o, fresh, ahead):
+    """total[k, v, c] += Σ_{n,i,j} dy[n, i, j, k] x[n, 2i, 2j + v, c] for all filters k and taps v of a kernel row.
+
+    One vector of channels c. The sum of these pixels from zero, then added; a ``fresh`` total holds nothing yet.
+    """
+    simd.keep_apart()
+    lanes, x_line, dy_line = simd.lanes_of(s), gx.width * gx.pixel, g.width * g.pixel
+    filters, where = simd.grid_offsets(shape, 1, 1, 0), simd.grid_offsets(shape, 1, shape.width, 0)
+    fetched = 64 // s.itemsize
+    for f in range(0, (g.channels + lanes - 1) // lanes * lanes, shape.rows):
+        next_line, last = take(ahead, s, images * rows * gx.result_w)
+        acc, di = simd.zeros(shape), dy_at + f // lanes * slab + f % lanes
+        for n in range(images):
+            for i in range(rows):
+                x, dy = xi + (n * gx.height + 2 * i) * x_line, di + (n * g.height + i) * dy_line
+                for j in range(gx.result_w):
+                    simd.prefetch(s, next_line)
+                    next_line = min(next_line + fetched, last)
+                    acc = simd.outer_fma(acc, s, simd.opaque(dy + j * lanes), filters, s, x + 2 * j * lanes)
+        if not fresh:
+            acc = acc + simd.tile_load(shape, total, o, where)
+        simd.tile_store(acc, total, o, where)
+        o += shape.rows * shape.width
 
 
 @inner
@@ -43,7 +70,7 @@ def _weight_item(shape, s, start, layout, gx, g, images, rows, total, at, fresh,
             for c in range(0, gx.channels, lanes):
                 x = start + layout.x_at + c // lanes * layout.x_slab + (2 * i + u) * gx.width * lanes
                 dy = start + layout.dy_at + i * g.width * lanes
-                add_products(shape, s, x, gx, dy, layout.dy_slab, g, images, min(stretch, rows - i),
+                _add_products(shape, s, x, gx, dy, layout.dy_slab, g, images, min(stretch, rows - i),
                              total, o, fresh, ahead)  # fmt: skip
                 o += filters * shape.width
         fresh = False

@@ -130,29 +130,3 @@ def convolve_back(tiles, s, start, layout, g, n, rows, weights, wi, c, ahead):
             if not whole:
                 _copy_edge(s, start, wide * lanes, lanes, o + j * g.results, row, g.results,
                            min(2, rows - h), min(wide, g.result_w - j), g.results - c)  # fmt: skip
-
-
-@inner
-def add_products(shape, s, xi, gx, dy_at, slab, g, images, rows, total, o, fresh, ahead):
-    """total[k, v, c] += Σ_{n,i,j} dy[n, i, j, k] x[n, 2i, 2j + v, c] for all filters k and taps v of a kernel row.
-
-    One vector of channels c. The sum of these pixels from zero, then added; a ``fresh`` total holds nothing yet.
-    """
-    simd.keep_apart()
-    lanes, x_line, dy_line = simd.lanes_of(s), gx.width * gx.pixel, g.width * g.pixel
-    filters, where = simd.grid_offsets(shape, 1, 1, 0), simd.grid_offsets(shape, 1, shape.width, 0)
-    fetched = 64 // s.itemsize
-    for f in range(0, (g.channels + lanes - 1) // lanes * lanes, shape.rows):
-        next_line, last = take(ahead, s, images * rows * gx.result_w)
-        acc, di = simd.zeros(shape), dy_at + f // lanes * slab + f % lanes
-        for n in range(images):
-            for i in range(rows):
-                x, dy = xi + (n * gx.height + 2 * i) * x_line, di + (n * g.height + i) * dy_line
-                for j in range(gx.result_w):
-                    simd.prefetch(s, next_line)
-                    next_line = min(next_line + fetched, last)
-                    acc = simd.outer_fma(acc, s, simd.opaque(dy + j * lanes), filters, s, x + 2 * j * lanes)
-        if not fresh:
-            acc = acc + simd.tile_load(shape, total, o, where)
-        simd.tile_store(acc, total, o, where)
-        o += shape.rows * shape.width

@@ -32,7 +32,7 @@ def _padded(w, channels, filters):
 
 
 def pack_forward(w, lanes, width):
-    """W (KH, KW, C, F) as panels (F / width, KH, slabs of x, KW, lanes, width)."""
+    """Pack w (KH, KW, C, F) into panels (F / width, KH, slabs of x, KW, lanes, width)."""
     w = _padded(w, lanes, width)
     c, f = w.shape[2:]
     panels = aligned((f // width, TAPS, c // lanes, TAPS, lanes, width), w.dtype)
@@ -41,7 +41,7 @@ def pack_forward(w, lanes, width):
 
 
 def pack_back(w, lanes):
-    """W (KH, KW, C, F) as panels (C / lanes, slabs of dy, lanes of dy, taps, lanes of C), taps as in ``BACK``."""
+    """Pack w (KH, KW, C, F) into panels (C / lanes, slabs of dy, lanes of dy, ``BACK``, lanes of C)."""
     w = _padded(w, lanes, lanes)
     c, f = w.shape[2:]
     panels = aligned((c // lanes, f // lanes, lanes, len(BACK), lanes), w.dtype)
@@ -51,7 +51,7 @@ def pack_back(w, lanes):
 
 
 def unpack_products(total, lanes, dw):
-    """Dw (KH, KW, C, F) = ``total`` (KH, slabs of x, F, KW, lanes), whose C and F are whole vectors."""
+    """Write dw (KH, KW, C, F) from ``total`` (KH, slabs of x, F, KW, lanes), whose C and F are whole vectors."""
     channels, filters = dw.shape[2:]
     slabs = -(-channels // lanes)
     total = total.reshape(TAPS, slabs, -1, TAPS, lanes).transpose(0, 3, 1, 4, 2)

@@ -12,10 +12,28 @@ import pytest
 import torch
 
 from scratchconv import simd
-from scratchconv.kernels.conv2d import _plan, _weight_grad, _winograd_plan, depthwise, direct, im2col, rows, winograd
+from scratchconv.kernels.conv2d import (
+    _plan,
+    _strided_plan,
+    _weight_grad,
+    _winograd_plan,
+    depthwise,
+    direct,
+    im2col,
+    rows,
+    strided,
+    winograd,
+)
 from tests.strategies import ConvGeometry
 
-ALGORITHMS = {"im2col": im2col, "direct": direct, "depthwise": depthwise, "rows": rows, "winograd": winograd}
+ALGORITHMS = {
+    "im2col": im2col,
+    "direct": direct,
+    "depthwise": depthwise,
+    "rows": rows,
+    "strided": strided,
+    "winograd": winograd,
+}
 FUNCTIONS = ("forward", "input_grad", "weight_grad", "bias_grad")
 MARGIN = 70  # elements around each array: more than a vector, an odd distance from its alignment
 GUARD = -77.0
@@ -126,7 +144,7 @@ def assert_close(found: Array, wanted: Array, sum_of_terms: Array) -> None:
 def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
     """Cut even tiny images into strips of about ``pixels`` results; join images up to that.
 
-    Winograd's tiles of an image are cut by the size of the caches alone.
+    Winograd and stride 2 are cut by the size of the caches alone.
     """
 
     def cut(*arguments: Any) -> _plan.Strip:
@@ -145,5 +163,6 @@ def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
 
 def _forget_plans() -> None:
     """Plans are remembered by shape; the size of the caches counts as constant."""
-    _winograd_plan.forward.cache_clear()
-    _winograd_plan.backward.cache_clear()
+    for plan in (_winograd_plan, _strided_plan):
+        plan.forward.cache_clear()
+        plan.backward.cache_clear()

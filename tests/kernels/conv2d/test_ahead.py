@@ -24,6 +24,17 @@ def fetch(source, y, reads, writes, shares):
         _ahead.fetch_result(y, writes, share)
 
 
+@kernel
+def lines_of(ahead, s, source, finish, stretch, known, steps, takes, begins, lasts):
+    """Write the list, then take it in turns; return nothing."""
+    _ahead.begin_list(ahead)
+    _ahead.list_finish(ahead, s, finish, stretch, known)
+    _ahead.list_source(ahead, s, source, stretch)
+    _ahead.end_list(ahead, s, steps * takes)
+    for k in range(takes):
+        begins[k], lasts[k] = _ahead.take(ahead, s, steps)
+
+
 def items_of(g: ConvGeometry, pixels: int) -> _block.Block:
     dims = zip(g.size, g.out, g.kernel, g.stride, g.padding, g.dilation, strict=True)
     row, column = (_plan.forward_direction(*dim) for dim in dims)
@@ -63,23 +74,48 @@ def test_fetching_changes_nothing_even_beyond_the_end(kind: int) -> None:
     assert np.all(y == 3)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("steps", "takes"), [(32, 40), (16, 16), (3, 5), (1, 1000)])
+def test_a_list_hands_out_line_after_line_at_most_one_a_step(steps: int, takes: int, dtype: type) -> None:
+    line = 64 // np.dtype(dtype).itemsize
+    s, x, y, z = (np.zeros(size, dtype) for size in (100, 4000, 4000, 4000))
+    source = _source.make_source(_source.GRADIENT, x.reshape(1, 10, 40, 10), y.reshape(1, 10, 40, 10))
+    kind = _finish.RECEIVE | _finish.SUMS | _finish.MASK
+    finish = _finish.make_finish(kind, z.reshape(1, 10, 40, 10), 1, z=z, a=x)
+    ahead, begins, lasts = np.empty(_ahead.LIST, np.int64), np.empty(takes, np.int64), np.empty(takes, np.int64)
+    stretch = _ahead.Stretch(40, 40 + 30 * line + 1, line)
+    lines_of(ahead, s, source, finish, stretch, x, steps, takes, begins, lasts)
+    found = []
+    for begin, last in zip(begins, lasts, strict=True):
+        if (begin, last) != (0, 0):  # what is left to fetch when everything is
+            found += list(range(begin, last + 1, line))
+    away = [(array.ctypes.data - s.ctypes.data) // s.itemsize + 40 for array in (z, x, y)]  # x is known as a mask
+    wanted = [first + k * line for first in away for k in range(31)]
+    assert found == wanted[: len(found)]
+    each = min(steps, len(wanted) // takes + 2)
+    assert len(found) >= min(len(wanted), steps * takes) - 3 * each  # where a stretch ends, a turn may be short
+    assert all(last - begin < steps * line for begin, last in zip(begins, lasts, strict=True))
+
+
+def test_an_empty_list_hands_out_one_line_for_ever() -> None:
+    s, ahead = np.zeros(10, np.float32), np.empty(_ahead.LIST, np.int64)
+    source, begins, lasts = _source.plain(np.zeros((1, 0, 1, 1), np.float32)), np.ones(3, int), np.ones(3, int)
+    finish = _finish.nothing(s)
+    lines_of(ahead, s, source, finish, _ahead.Stretch(0, 0, 1), s, 4, 3, begins, lasts)
+    assert [*begins, *lasts] == [0] * 6
+
+
 @kernel
-def listed(errands, dy, x, finish, y, g, item, shares):
-    _ahead.start_list(errands)
-    _ahead.list_source(errands, dy, g, item, shares)
-    _ahead.list_source(errands, x, g, item, shares)
-    _ahead.list_finish(errands, finish, y, g, item, shares)
-    for share in range(shares):
-        _ahead.fetch(errands, share)
+def list_all(ahead, s, dy, x, finish, y, g, item):
+    _ahead.begin_list(ahead)
+    _ahead.list_finish(ahead, s, finish, _ahead.result_stretch(y, g, item, 1), s)
+    _ahead.list_source(ahead, s, dy, _ahead.source_stretch(dy, g, item, 1))
+    _ahead.list_source(ahead, s, x, _ahead.source_stretch(x, g, item, 1))
+    _ahead.end_list(ahead, s, 100)
 
 
-def lines_of(errands: np.ndarray) -> list[tuple[int, int, int]]:
-    """Begin, end and step of each stretch that is listed."""
-    return [tuple(errands[k : k + 3]) for k in range(1, int(errands[0]), 3)]
-
-
-@pytest.mark.parametrize("shares", [1, 4])
-def test_a_list_holds_what_a_work_item_will_read(shares: int) -> None:
+def test_a_list_holds_what_a_work_item_will_read() -> None:
+    """Of every array, as many as a backward pass can have; behind a pooling, the windows of its rows."""
     shape = (5, 9, 8, 3)
     arrays = {name: np.zeros(shape, np.float32) for name in ("g", "y", "z", "a", "extra", "z2", "skip", "dx")}
     selected, pooled = np.zeros((5, 4, 4, 3), np.float32), np.zeros((5, 4, 4, 3), np.float32)
@@ -91,16 +127,30 @@ def test_a_list_holds_what_a_work_item_will_read(shares: int) -> None:
     assert g.strips == 1
     dy = _source.make_source(_source.GRADIENT | _source.POOLED, pooled, arrays["y"], selected, np.zeros((4, 3)))
     x = _source.make_source(_source.ACTIVATION | _source.SKIP, arrays["g"], arrays["skip"], None, np.zeros((4, 3)))
-    errands = np.full(_ahead.ERRANDS, -1)
+    s, ahead = np.zeros(100, np.float32), np.full(_ahead.LIST, -1)
     for item in range(_block.count_items(g)):
-        listed(errands, dy, x, finish, arrays["dx"].reshape(-1), g, item, shares)
+        list_all(ahead, s, dy, x, finish, arrays["dx"].reshape(-1), g, item)
         images = slice(item * g.images, (item + 1) * g.images)
-        read = [pooled, selected, arrays["y"], arrays["g"], arrays["skip"]]
-        read += [arrays[name] for name in ("z", "a", "extra", "z2")]
-        found = lines_of(errands)
-        assert len(found) == len(read)
-        for (begin, end, step), array in zip(found, read, strict=True):
-            assert begin == array[images].ctypes.data
-            assert end >= begin + array[images].nbytes
-            assert step % 64 == 0
-            assert begin + shares * step >= end
+        read = [arrays[name] for name in ("z", "a", "extra", "z2")]
+        read += [pooled, selected, arrays["y"], arrays["g"], arrays["skip"]]
+        stretches = ahead[_ahead.FIRST : ahead[_ahead.END]].reshape(-1, 2)
+        assert len(stretches) == len(read)
+        for (start, stop), array in zip(stretches, read, strict=True):
+            assert s.ctypes.data + start * s.itemsize == array[images].ctypes.data
+            assert stop - start >= array[images].size
+
+
+@kernel
+def fetch_some(ahead, s, source, stretch):
+    _ahead.begin_list(ahead)
+    _ahead.list_source(ahead, s, source, stretch)
+    _ahead.end_list(ahead, s, 3 * _ahead.STEPS)
+    for _ in range(5):
+        _ahead.fetch(ahead, s)
+
+
+def test_many_lines_at_once_reach_the_end() -> None:
+    x, s, ahead = np.ones((1, 10, 40, 10), np.float32), np.zeros(100, np.float32), np.empty(_ahead.LIST, np.int64)
+    fetch_some(ahead, s, _source.plain(x), _ahead.Stretch(0, 2000, 16))
+    assert ahead[_ahead.CURSOR] == ahead[_ahead.END]
+    assert np.all(x == 1)

@@ -124,9 +124,7 @@ def test_scratch_of_the_forward_pass_holds_its_parts_side_by_side(g: ConvGeometr
 
 
 @given(winograd_geometries(), st.sampled_from([np.float32, np.float64]), st.sampled_from(["exact", "fast"]))
-def test_scratch_of_the_backward_pass_holds_its_parts(
-    g: ConvGeometry, dtype: type, precision: str
-) -> None:
+def test_scratch_of_the_backward_pass_holds_its_parts(g: ConvGeometry, dtype: type, precision: str) -> None:
     tile = plan.choose_results(precision, g.kernel, g.filters)
     maps = plan.transforms(tile, g.kernel, g.channels, np.dtype(dtype))
     x, dy = shapes(g)
