@@ -21,7 +21,7 @@ def transpose(tile: Any) -> Any:
     lambda tile: tile if isinstance(tile, TileType) and (tile.rows, tile.vecs) == (tile.lanes, 1) else None,
 )
 def _(builder: ir.IRBuilder, context: Any, sig: Any, tile: ir.Value) -> ir.Value:
-    """Swap, for each bit of the numbers of row and lane, what differs in it: row bit 1, lane bit 0 with the opposite."""
+    """For each bit of the numbers of row and lane, swap (row bit 1, lane bit 0) with (row bit 0, lane bit 1)."""
     kind = sig.return_type
     rows, lanes = vectors_of(builder, tile, kind), range(kind.lanes)
     bit = 1
@@ -30,7 +30,9 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, tile: ir.Value) -> ir.Value
             a, b = rows[r], rows[r | bit]
             # A shuffle numbers the lanes of a from 0 and those of b from ``lanes`` on.
             rows[r] = _shuffle(builder, a, b, [lane if not lane & bit else kind.lanes + (lane ^ bit) for lane in lanes])
-            rows[r | bit] = _shuffle(builder, a, b, [lane | bit if not lane & bit else kind.lanes + lane for lane in lanes])
+            rows[r | bit] = _shuffle(
+                builder, a, b, [lane | bit if not lane & bit else kind.lanes + lane for lane in lanes]
+            )
         bit *= 2
     return pack(builder, context, kind, rows)
 

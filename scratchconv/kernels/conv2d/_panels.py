@@ -5,7 +5,6 @@ from __future__ import annotations
 from scratchconv import simd
 from scratchconv.kernels._jit import inner, threaded_kernel
 
-
 ROWS = 64  # rows that a task copies: all panels find them in L2
 
 
@@ -83,7 +82,8 @@ def pack(w, rows, neighbours, lane_step, group_step, lanes, width, panels):
     """panels[g, p, r, l] = w[rows[r] + g * group_step + (p * width + l) * lane_step], 0 where p * width + l >= lanes
 
     w any flat array, rows (R,) int64 flat offsets, of which each ``neighbours`` follow each other without gap;
-    panels (G, P, R, width), width a multiple of a vector. Owns: a task writes one panel, or some rows of all panels of a group. Cost: one read and one write a weight.
+    panels (G, P, R, width), width a multiple of a vector. Owns: a task writes one panel, or some rows of all panels of
+    a group. Cost: one read and one write a weight.
     """
     square = simd.TileShape(simd.lanes(w.dtype), 1, w.dtype)
     squares = neighbours % square.rows == 0 and width % square.rows == 0

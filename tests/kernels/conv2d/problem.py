@@ -12,7 +12,16 @@ import pytest
 import torch
 
 from scratchconv import simd
-from scratchconv.kernels.conv2d import _plan, _weight_grad, _winograd_plan, depthwise, direct, im2col, rows, winograd
+from scratchconv.kernels.conv2d import (
+    _plan,
+    _weight_grad_plan,
+    _winograd_plan,
+    depthwise,
+    direct,
+    im2col,
+    rows,
+    winograd,
+)
 from tests.strategies import ConvGeometry
 
 ALGORITHMS = {"im2col": im2col, "direct": direct, "depthwise": depthwise, "rows": rows, "winograd": winograd}
@@ -135,7 +144,7 @@ def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
         return _plan.cut(*geometry, small)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (direct, depthwise, rows, _weight_grad):
+        for module in (direct, rows, _weight_grad_plan):
             patch.setattr(module, "cut", cut)
         patch.setattr(simd, "cache_bytes", lambda level: 3 * block_bytes)
         _forget_plans()

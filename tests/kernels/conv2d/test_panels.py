@@ -8,7 +8,6 @@ import pytest
 from scratchconv import simd
 from scratchconv.kernels.conv2d import _panels
 
-
 WIDTH = 2 * simd.lanes(np.float32)
 
 
