@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from scratchconv.ops import conv2d
-from scratchconv.ops._convolution import Geometry, choose
+from scratchconv.ops._convolution import Geometry, choose, choose_weight_grad
 from scratchconv.ops._memory import empty
 
 DIRECTIONS = ("forward", "input gradient", "weight gradient")
@@ -93,7 +93,8 @@ class Job:
     def chosen(self, direction: str) -> str:
         """Name the algorithm of :meth:`automatic`."""
         results = self.x if direction == "input gradient" else self.dy
-        module = choose(self.w.shape, Geometry(*self.shape.geometry), results)
+        decide = choose_weight_grad if direction == "weight gradient" else choose
+        module = decide(self.w.shape, Geometry(*self.shape.geometry), results)
         return str(module.__name__.rpartition(".")[2])
 
     def algorithm(self, module: Any, direction: str) -> Call:

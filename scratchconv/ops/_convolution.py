@@ -9,6 +9,7 @@ from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive, rows, s
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.ops._op import Array
 
+WINOGRAD_SUMS = 8192  # pairs of channel and filter up to which Winograd's weight gradient is faster than direct's
 WITHOUT_SOURCES = (naive, im2col, depthwise)  # these read plain arrays only
 
 
@@ -49,6 +50,15 @@ def joins(inputs: Any, weights: Any, w: Array, results: Array) -> bool:
     return inputs is weights is winograd and winograd.joins(w, pixels, backends.conv.precision)
 
 
+def choose_weight_grad(w: tuple[int, ...], geometry: Geometry, dy: Array) -> Any:
+    """Return the module that computes dw of the shape ``w`` from x and ``dy`` (N, OH, OW, F)."""
+    algorithm = choose(w, geometry, dy)
+    # Winograd's partial sums of dw are larger than dw by the tile's products for each tap: they have to stay in cache.
+    if backends.conv.algorithm == "auto" and algorithm is winograd and w[2] * w[3] > WINOGRAD_SUMS:
+        return direct
+    return algorithm
+
+
 def forward(x: Array, w: Array, b: Array, geometry: Geometry, y: Array) -> None:
     """Write y (N, OH, OW, F) from x (N, H, W, C), w (KH, KW, C/G, F) and b (F,)."""
     algorithm = choose(w.shape, geometry, y)
@@ -69,7 +79,7 @@ def input_grad(dy: Array, w: Array, geometry: Geometry, dx: Array) -> None:
 
 def weight_grad(x: Array, dy: Array, geometry: Geometry, dw: Array) -> None:
     """Write dw (KH, KW, C/G, F) from x and dy."""
-    algorithm = choose(dw.shape, geometry, dy)
+    algorithm = choose_weight_grad(dw.shape, geometry, dy)
     if algorithm in WITHOUT_SOURCES:
         algorithm.weight_grad(x, dy, *geometry, dw)
     else:
@@ -80,7 +90,7 @@ def backward(x: Array, dy: Array, w: Array, geometry: Geometry, dx: Array | None
     """Write dx and dw, each if given."""
     if dx is not None and dw is not None:
         algorithm = choose(w.shape, geometry, dx)
-        if joins(algorithm, choose(w.shape, geometry, dy), w, dy):
+        if joins(algorithm, choose_weight_grad(w.shape, geometry, dy), w, dy):
             precision = backends.conv.precision
             algorithm.run_backward(plain(x), plain(dy), w, *geometry, dx, dw, precision=precision)
             return

@@ -17,7 +17,7 @@ from scratchconv import backends
 from scratchconv.kernels._jit import specialized
 from scratchconv.kernels.conv2d import _ends, _finish, _source, direct
 from scratchconv.kernels.conv2d._source import FAR, far_for
-from scratchconv.ops._convolution import WITHOUT_SOURCES, Geometry, choose, joins
+from scratchconv.ops._convolution import WITHOUT_SOURCES, Geometry, choose, choose_weight_grad, joins
 from scratchconv.ops._op import Array
 
 __all__ = [
@@ -188,7 +188,8 @@ def backward(
     """Write dw and the gradient of what was read (``target``), each if given; return the sums that target asks for."""
     x, dy = _as_source(source._replace(out=None)), _as_gradient(gradient)
     results = gradient.g if gradient.y is None else gradient.y
-    weights, precision = algorithm_for(w.shape, geometry, results), backends.conv.precision
+    weights, precision = choose_weight_grad(w.shape, geometry, results), backends.conv.precision
+    weights = direct if weights in WITHOUT_SOURCES else weights
     if target is None:
         if dw is not None:
             weights.run_weight_grad(x, dy, *geometry, dw, precision=precision)

@@ -83,6 +83,15 @@ def test_fast_tiles_are_for_any_number_of_channels() -> None:
     assert choices(g) == ("winograd", "winograd")
 
 
+@pytest.mark.parametrize(("channels", "wanted"), [(64, "winograd"), (128, "direct")])
+def test_the_weight_gradient_of_many_channels_is_direct(channels: int, wanted: str) -> None:
+    dy, geometry = np.broadcast_to(np.float32(0), (4, 28, 28, channels)), Geometry(ONE, ONE, ONE, 1)
+    module = _convolution.choose_weight_grad((3, 3, channels, channels), geometry, dy)
+    assert module.__name__.endswith(wanted)
+    backends.conv.algorithm = "winograd"
+    assert _convolution.choose_weight_grad((3, 3, channels, channels), geometry, dy) is winograd
+
+
 NAMED: dict[str, tuple[str, str]] = {
     "CNN, first": ("rows", "winograd"),
     "ResNet, downsampling": ("direct", "direct"),

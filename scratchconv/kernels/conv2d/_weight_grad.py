@@ -12,19 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from scratchconv import simd
+from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _groups
+from scratchconv.kernels.conv2d import _weight_grad_plan as plan
 from scratchconv.kernels.conv2d._ahead import fetch_source, result_stretch, source_stretch
-from scratchconv.kernels.conv2d._plan import Limits, choose_tile, cut, forward_direction
+from scratchconv.kernels.conv2d._plan import choose_tile, forward_direction
 from scratchconv.kernels.conv2d._source import PLAIN, plain, read_rows
 
-CHUNKS = 16  # tasks, and the most partial sums of dw
-SCRATCH = 32 << 20  # bytes that all partial sums may take together
-WORTH = 1024  # pixels that are worth a partial sum of their own
-PIXELS = 512  # of a work item: each tile of sums is loaded and stored once for them
-# (rows, vecs) of the tile menu and its share of the FMA peak, by number of vector registers. Rows are neighbours in
-# memory. More accumulators than these make LLVM spill: it loads all broadcasts of a step first.
-_MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((8, 2, 1.0), (9, 2, 0.99), (12, 2, 1.0), (16, 1, 0.83), (24, 1, 0.93))}
 LONG = 4096  # pixels of an image that bias_grad sums in registers
 
 
@@ -63,13 +58,13 @@ def _add(shape, acc, total, at, rows, n, fresh):
 
 
 @inner
-def _pad_lanes(dy, di, pixel, n, width, count, padded):
-    """padded[q, :] = n lanes of pixel q, then zeros."""
+def pad_lanes(dy, di, pixel, n, width, count, padded, at):
+    """padded[at + q * width :] = n lanes of pixel q, then zeros."""
     simd.keep_apart()
     lanes = simd.lanes_of(dy)
     for q in range(count):
         for v in range(0, width, lanes):
-            simd.store(padded, q * width + v, simd.load_partial(dy, di + q * pixel + v, n - v))
+            simd.store(padded, at + q * width + v, simd.load_partial(dy, di + q * pixel + v, n - v))
 
 
 @inner
@@ -87,7 +82,7 @@ def _fetch_sums(shape, total, at, row_at, r):
 
 
 @inner
-def _item(shape, x, origin, dy, di, g, item, starts, windows, row_at, panels, padded, total, at, fresh, ahead):
+def _item(shape, x, origin, dy, di, g, item, starts, windows, row_at, panels, padded, pi, total, at, fresh, ahead):
     """Add one work item's gradient to ``total[at:]``, a (tap and channel, filter) matrix: its filters in ``panels``."""
     per_group, filters = g.channels // panels.groups, g.results // panels.groups
     images, rows, top = _block.images_of(g, item), _block.rows_of(g, item), item % g.strips * g.rows
@@ -96,8 +91,8 @@ def _item(shape, x, origin, dy, di, g, item, starts, windows, row_at, panels, pa
         lane = group * filters + f
         lanes, li, pixel = dy, di + lane, g.results
         if filters > shape.width or f + shape.width > filters:
-            _pad_lanes(dy, li, pixel, filters - f, shape.width, images * rows * g.result_w, padded)
-            lanes, li, pixel = padded, 0, shape.width
+            pad_lanes(dy, li, pixel, filters - f, shape.width, images * rows * g.result_w, padded, pi)
+            lanes, li, pixel = padded, pi, shape.width
         for r in range(starts.size):
             fetch_source(ahead[0], ahead[2], r if panel == panels.first else starts.size)
             fetch_source(ahead[1], ahead[3], r if panel == panels.first else starts.size)
@@ -127,7 +122,7 @@ def _work(task, chunks, blocks, shape, x, dy, g, starts, windows, row_at, groups
     panels = _Panels(groups, of_group, block_of_filters * count // blocks, (block_of_filters + 1) * count // blocks)
     block = np.empty(_block.block_size(g), total.dtype)
     pixels = g.images * g.rows * g.result_w
-    padded = np.empty(pixels * shape.width, total.dtype)
+    padded, padded_at = aligned_empty(total, pixels * shape.width)
     dense = np.empty(pixels * g.results if dy.kind != PLAIN else 1, total.dtype)
     for item in range(first, last):
         image, origin = _block.place(x, g, item, block)
@@ -135,7 +130,7 @@ def _work(task, chunks, blocks, shape, x, dy, g, starts, windows, row_at, groups
         next_x = source_stretch(x, g, item + 1, starts.size)
         next_dy = result_stretch(dy.first, g, min(item + 1, last), starts.size)
         ahead = x, dy, next_x, next_dy
-        _item(shape, image, origin, gradient, di, g, item, starts, windows, row_at, panels, padded, total,
+        _item(shape, image, origin, gradient, di, g, item, starts, windows, row_at, panels, padded, padded_at, total,
                chunk * size, item == first, ahead)  # fmt: skip
 
 
@@ -201,13 +196,13 @@ def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
     directions = tuple(forward_direction(*dim) for dim in dims)
     batch = x.first.size // max(1, x.rows * x.columns * x.channels)
     shapes = [(batch, source.rows, source.columns, source.channels) for source in (x, dy)] + [dw.shape]
-    g, shape, runs = _arrange(*shapes, directions, dilation, groups, dw.dtype, copy=x.kind != PLAIN)
+    g, shape, runs = plan.arrange(*shapes, directions, dilation, groups, dw.dtype, copy=x.kind != PLAIN)
     if not g.copied and shape.taps == shape.rows and runs[1] % shape.rows:
         # Rows past the end of a run are read for nothing, maybe beyond the end of x. A block has room for that.
-        g, shape, runs = _arrange(*shapes, directions, dilation, groups, dw.dtype, copy=True)
-    starts, row_at = _row_tables(g, dw.shape, dilation, shape, runs)
-    windows = _windows(g, dw.shape, directions, len(starts))
-    chunks, blocks = _divide(g, dw, groups, shape.width, x.kind == PLAIN == dy.kind)
+        g, shape, runs = plan.arrange(*shapes, directions, dilation, groups, dw.dtype, copy=True)
+    starts, row_at = plan.row_tables(g, dw.shape, dilation, shape, runs)
+    windows = plan.windows(g, dw.shape, directions, len(starts))
+    chunks, blocks = plan.divide(g, dw, groups, shape.width, x.kind == PLAIN == dy.kind)
     if chunks == 0:
         dw[...] = 0
         return
@@ -218,88 +213,9 @@ def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
         merge(totals, dw.reshape(-1))
 
 
-def _divide(g, dw, groups, width, cheap):
-    """How many partial sums of dw there are, and in how many blocks of filters each of them is cut.
-
-    A partial sum is of a stretch of pixels. It is written, read and merged: there are as many as the pixels are worth,
-    or as fit half of L2, or a few if the source is not ``cheap``, because each block reads all of it.
-    """
-    size = max(1, dw.nbytes)
-    worth = max(1, g.batch * g.result_h * g.result_w // WORTH, simd.cache_bytes(2) // 2 // size)
-    chunks = min(CHUNKS, worth if cheap else max(4, worth), max(1, SCRATCH // size), _block.count_items(g))
-    panels = groups * -(-(dw.shape[3] // groups) // width)
-    return chunks, min(panels, -(-CHUNKS // max(1, chunks))) if cheap else 1
-
-
-def _arrange(x, dy, w, directions, dilation, groups, dtype, copy):
-    """Work items, the tile, and (number, length) of the runs of neighbouring rows; ``x``, ``dy``, ``w`` are shapes."""
-    row, column = directions
-    strip = cut(row, column, x[0], x[3], dtype.itemsize, _limits(copy))
-    g = _block.describe(x, dy, strip, row, column)
-    # The taps of a kernel row lie side by side. That is of use where a pixel's channels would fill no tile.
-    joined = dilation[1] == 1 and groups == 1 and g.pixel == x[3] and (x[3] % 8 > 0 or x[3] < 16)
-    runs = (w[0], w[1] * w[2]) if joined else (w[0] * w[1], w[2])
-    shape = _choose_tile(*runs, w[3] // groups, dtype, small=joined and dilation[0] == 1)
-    return g, shape, runs
-
-
 def weight_grad(x, dy, stride, padding, dilation, groups, dw):
     """As naive.weight_grad; lanes are filters, rows are (tap, channel) pairs."""
     run_weight_grad(plain(x), plain(dy), stride, padding, dilation, groups, dw)
-
-
-def _limits(copy):
-    """Work items whose x fits L2, where every tile finds it again; the panel of dy is about as large as L1."""
-    return Limits(simd.cache_bytes(2), PIXELS, PIXELS, copy)
-
-
-def _choose_tile(runs, length, width, dtype, small):
-    """The tile for ``runs`` runs of ``length`` neighbouring rows and ``width`` lanes: whole ``small`` kernels."""
-    lanes, registers = simd.lanes(dtype), simd.vector_registers()
-    if small and runs * length <= registers - 4 and width <= lanes:
-        return simd.TileShape(runs * length, 1, dtype, taps=length)
-
-    def cost(entry):
-        rows, vecs, efficiency = entry
-        return -(-length // rows) * rows * -(-width // (vecs * lanes)) * vecs / efficiency
-
-    rows, vecs, _ = min(_MENU[registers], key=cost)
-    return simd.TileShape(rows, vecs, dtype, taps=rows)
-
-
-def _row_tables(g, shape, dilation, tile, runs):
-    """Where in the source each tile's first row begins, and which (tap, channel) each of its rows is.
-
-    Rows past the end of a run are computed for nothing and belong to the row after the last one.
-    """
-    (count, length), (_, kw, channels, _) = runs, shape
-    if tile.rows == count * length and tile.taps == length:  # a whole kernel, row after row of the source
-        return np.zeros(1, np.int64), np.arange(tile.rows)
-    run, first = (table.ravel() for table in np.indices((count, -(-length // tile.rows))))
-    first = first * tile.rows
-    u, v = (run, 0 * run) if length == kw * channels else (run // kw, run % kw)
-    starts = (u * dilation[0] * g.width + v * dilation[1]) * g.pixel + first
-    within = first[:, None] + np.arange(tile.rows)
-    row_at = np.where(within < length, run[:, None] * length + within, count * length)
-    return starts.astype(np.int64), row_at.ravel().astype(np.int64)
-
-
-def _windows(g, shape, directions, tiles):
-    """For each tile, the result rows and columns (first, behind the last) at which its tap lies inside the image.
-
-    A tile with rows of several taps takes all.
-    """
-    kh, kw = shape[:2]
-    if tiles % (kh * kw):
-        return np.tile(np.array([0, g.result_h, 0, g.result_w], np.int64), (tiles, 1))
-    inside = [[_inside(direction, shift) for shift, _ in direction.phases[0]] for direction in directions]
-    return np.array([(*u, *v) for u in inside[0] for v in inside[1] for _ in range(tiles // (kh * kw))], np.int64)
-
-
-def _inside(direction, shift):
-    """The first position, and that behind the last, at which a tap at ``shift`` lies inside the source."""
-    first = min(direction.result, max(0, -(shift // direction.step)))
-    return first, max(first, min(direction.result, (direction.source - 1 - shift) // direction.step + 1))
 
 
 @inner
@@ -342,7 +258,7 @@ def _sum_columns(shape, single, x, steps, totals):
 def bias_grad(dy, db):
     """As naive.bias_grad."""
     shape = choose_tile(dy.shape[3], dy.dtype)
-    totals = np.empty((CHUNKS, dy.shape[3]))
+    totals = np.empty((plan.CHUNKS, dy.shape[3]))
     steps = np.arange(shape.rows) * dy.shape[3]
     single = simd.TileShape(1, shape.vecs, dy.dtype)
     batch, rows, columns, filters = dy.shape

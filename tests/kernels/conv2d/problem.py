@@ -15,7 +15,7 @@ from scratchconv import simd
 from scratchconv.kernels.conv2d import (
     _plan,
     _strided_plan,
-    _weight_grad,
+    _weight_grad_plan,
     _winograd_plan,
     depthwise,
     direct,
@@ -153,7 +153,7 @@ def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
         return _plan.cut(*geometry, small)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (direct, depthwise, rows, _weight_grad):
+        for module in (direct, rows, _weight_grad_plan):
             patch.setattr(module, "cut", cut)
         patch.setattr(simd, "cache_bytes", lambda level: 3 * block_bytes)
         _forget_plans()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scratchconv import simd
 from scratchconv.kernels.conv2d import _weight_grad, direct, naive
+from scratchconv.kernels.conv2d import _weight_grad_plan as plan
 from tests.kernels.conv2d.problem import Problem, assert_close, random_problem, run
 from tests.strategies import ConvGeometry
 
@@ -21,12 +21,10 @@ def test_chunks_are_merged_in_float64_and_in_order() -> None:
     np.testing.assert_array_equal(out, np.array([1 + eps, 8], np.float32))  # in float32 the small ones would be lost
 
 
-@pytest.mark.parametrize(("scratch", "items", "expected"), [(1, 9, 2), (4 * 5 * 9 * 10 * 4, 9, 4), (1 << 30, 3, 3)])
-def test_scratch_is_bounded_by_fewer_chunks(
-    scratch: int, items: int, expected: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("scratch", "expected"), [(1, 1), (4 * 5 * 9 * 10 * 4, 4), (1 << 30, 7)])
+def test_scratch_is_bounded_by_fewer_chunks(scratch: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few or many partial sums: the same gradient, and no more memory than said, nor sums than work items."""
-    monkeypatch.setattr(_weight_grad._block, "count_items", lambda g: items)
+    monkeypatch.setattr(plan, "PIXELS", 72)  # of an image: seven work items
     chunks: list[int] = []
     original = _weight_grad._run
 
@@ -35,7 +33,7 @@ def test_scratch_is_bounded_by_fewer_chunks(
         original(*arguments)
 
     monkeypatch.setattr(_weight_grad, "_run", spy)
-    monkeypatch.setattr(_weight_grad, "SCRATCH", scratch)
+    monkeypatch.setattr(plan, "SCRATCH", scratch)
     problem = random_problem(G).astype(np.float32)
     wanted, sizes = (run(naive, "weight_grad", p) for p in (problem, problem.map(np.abs)))
     assert_close(run(direct, "weight_grad", problem), wanted, sizes)
@@ -51,11 +49,15 @@ def test_separate_runs_that_fill_a_tile_by_chance_are_no_neighbours(channels: in
     assert_close(run(direct, "weight_grad", problem), wanted, sizes)
 
 
-def test_work_items_stay_in_the_first_level_cache() -> None:
-    for pixel_bytes in (4, 64, 4096):
-        limits = _weight_grad._limits(pixel_bytes, copy=False)
-        touched = limits.pixels * (64 + min(64, pixel_bytes))  # a line of dy and the touched part of a pixel of x
-        assert simd.cache_bytes(1) // 4 < touched <= simd.cache_bytes(1) // 2
+@pytest.mark.parametrize("filters", [33, 80])
+@pytest.mark.parametrize("channels", [5, 16])
+def test_blocks_of_filters(channels: int, filters: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One partial sum and a block for each panel: sums that begin in dw itself, or that need a row beside it."""
+    monkeypatch.setattr(plan, "divide", lambda *_, **__: (1, 3))
+    g = ConvGeometry(5, (9, 8), channels, (3, 3), filters, padding=(1, 1))
+    problem = random_problem(g).astype(np.float32)
+    wanted, sizes = (run(naive, "weight_grad", p) for p in (problem, problem.map(np.abs)))
+    assert_close(run(direct, "weight_grad", problem), wanted, sizes)
 
 
 def test_a_long_sum_keeps_its_digits() -> None:
@@ -73,7 +75,7 @@ def test_a_long_sum_keeps_its_digits() -> None:
     chain = np.full(count, np.float32(0.3)).cumsum(dtype=np.float32)[-1]
     assert abs(chain / (count * dy) - 1) > 1000 * eps  # the mistake this test looks for
     # Equal terms are the worst case, all roundings of a stretch of the sum pointing one way: relative to the result,
-    # half an epsilon a term at most. A work item adds two rows, 894 terms, a sum of dy some dozen.
+    # half an epsilon a term at most. A work item adds one row, 447 terms, a sum of dy some dozen.
     np.testing.assert_allclose(run(direct, "weight_grad", problem).ravel(), count * x * dy, rtol=100 * eps)
     np.testing.assert_allclose(run(direct, "bias_grad", problem), count * dy, rtol=50 * eps)
 
