@@ -94,7 +94,7 @@ def fetch_finish(f, stretch, share):
 # innermost loop, from a list of stretches that is written once a work item.
 
 CURSOR, END, PACE, FIRST = 0, 1, 2, 3  # of a list: the stretch in use, the end, lines a step, the first stretch
-LIST = FIRST + 2 * 10  # elements of a list: room for nine stretches, start and stop of each, and one that is empty
+LIST = FIRST + 2 * 11  # elements of a list: room for ten stretches, start and stop of each, and one that is empty
 _UNIT = 1024  # PACE counts lines in 1024 steps
 
 
@@ -135,8 +135,13 @@ def _windows_before(s, i):
 
 
 @helper
-def list_finish(ahead, s, f, stretch, known):
-    """Add what finishing results reads beside them, but not the array ``known``, which is in cache already."""
+def list_finish(ahead, s, f, y, stretch, known):
+    """Add where in ``y`` results go, unless they pass the caches, and what finishing them reads beside them.
+
+    But not the array ``known``, which is in cache already.
+    """
+    if not f.streams:
+        _append(ahead, s, y, stretch)
     if f.kind & (SUMS | MASK_AFFINE) and f.z.ctypes.data != known.ctypes.data:
         _append(ahead, s, f.z, stretch)
     if f.kind & MASK and f.a.ctypes.data != known.ctypes.data:

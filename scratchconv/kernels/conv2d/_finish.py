@@ -144,29 +144,24 @@ def _moments(f, r, at, pixels, channels, live, o, y, yi):
 
 
 @inner
-def _select(f, y, at, first, images, rows, columns, channels):
+def _select(f, r, at, first, images, rows, columns, channels):
     """selected[first + window] = the largest value of a 2x2 window, or the smallest where ``positive`` is 0."""
     simd.keep_apart()
     high, wide, step = rows // 2, columns // 2, columns * channels
-    for n in range(images):
-        for i in range(high):
-            for j in range(wide):
-                top = at + (n * rows + 2 * i) * step + 2 * j * channels
-                o = first + ((n * high + i) * wide + j) * channels
-                for c in range(0, channels, simd.lanes_of(y)):
-                    _select_window(f, y, top + c, step, channels, c, o + c)
-
-
-@inner
-def _select_window(f, y, top, step, channels, c, o):
-    """One window, up to one vector of channels."""
-    live = channels - c
-    p, q = simd.load_partial(y, top, live), simd.load_partial(y, top + channels, live)
-    r, s = simd.load_partial(y, top + step, live), simd.load_partial(y, top + step + channels, live)
-    largest = simd.maximum(simd.maximum(p, q), simd.maximum(r, s))
-    smallest = simd.minimum(simd.minimum(p, q), simd.minimum(r, s))
-    positive = simd.load(f.coefficients, c) > simd.splat(y, 0)
-    simd.store_partial(f.selected, o, simd.select(positive, largest, smallest), live)
+    for c in range(0, channels, simd.lanes_of(r)):
+        live = channels - c
+        positive = simd.load(f.coefficients, c) > simd.splat(r, 0)
+        for n in range(images):
+            for i in range(high):
+                top, o = at + c + (n * rows + 2 * i) * step, first + c + (n * high + i) * wide * channels
+                for j in range(wide):
+                    k = top + 2 * j * channels
+                    p, q = simd.load_partial(r, k, live), simd.load_partial(r, k + channels, live)
+                    s, t = simd.load_partial(r, k + step, live), simd.load_partial(r, k + step + channels, live)
+                    largest = simd.maximum(simd.maximum(p, q), simd.maximum(s, t))
+                    smallest = simd.minimum(simd.minimum(p, q), simd.minimum(s, t))
+                    value = simd.select(positive, largest, smallest)
+                    simd.store_partial(f.selected, o + j * channels, value, live)
 
 
 @inner

@@ -122,7 +122,7 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
         begin_list(ahead)
         list_source(ahead, s, dy, source_stretch(dy, g, item + 1, 1))
         list_source(ahead, s, x, source_stretch(x, gx, item + 1, 1))
-        list_finish(ahead, s, finish, result_stretch(dx, g, item, 1), s)
+        list_finish(ahead, s, finish, dx, result_stretch(dx, g, item, 1), s)
         end_list(ahead, s, steps)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows, tile, min(tiling.group, tiles - tile))

@@ -14,10 +14,20 @@ import sys
 import numpy as np
 
 from scratchconv import simd
+from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
-from scratchconv.kernels.conv2d._ahead import fetch_result, fetch_source, result_stretch, source_stretch
-from scratchconv.kernels.conv2d._finish import NOTHING, finish_item
+from scratchconv.kernels.conv2d._ahead import (
+    LIST,
+    begin_list,
+    end_list,
+    list_finish,
+    list_source,
+    result_stretch,
+    source_stretch,
+    take,
+)
+from scratchconv.kernels.conv2d._finish import finish_item
 from scratchconv.kernels.conv2d._plan import Limits, cut, forward_direction
 from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
@@ -50,49 +60,57 @@ def applies(taps, stride, dilation, groups, results):
 
 
 @inner
-def _convolve_row(shape, s, at, line, pixel, taps, channels, weights, bias, y, yi, columns, filters, ahead, share):
-    """One result row: stretches of ``shape.rows`` pixels; the last one overlaps the one before.
+def _convolve_image(shape, s, at, g, rows, taps, weights, bias, o, ahead):
+    """y[i, j, :] = bias + Σ_{u,c} Σ_v x[i + u, j + v, c] w[u, v, c, :] for one image of a work item.
 
-    ``ahead`` holds what memory to fetch meanwhile; ``share`` is this call's first share of it.
+    In the scratch ``s`` the source begins at ``at`` and y at ``o``. The tile is a stretch of ``shape.rows`` pixels; the
+    last one of a row overlaps the one before. Fetches from the list ``ahead``.
     """
     simd.keep_apart()
-    where = simd.grid_offsets(shape, 1, filters, 0)
-    for j in range(0, columns, shape.rows):
-        fetch_source(ahead[0], ahead[1], share)
-        fetch_result(y, ahead[2], share)
-        share += 1
-        first = min(j, columns - shape.rows)
-        acc = simd.spread(shape, bias, 0)
-        for u in range(taps):
-            for c in range(channels):
-                x, w = simd.opaque(at + u * line + first * pixel + c), (u * shape.taps * channels + c) * shape.width
-                acc = simd.outer_fma_row(shape, acc, s, x, pixel, weights, w, channels * shape.width)
-        if filters >= shape.width:
-            simd.tile_store(acc, y, yi + first * filters, where)
-        else:
-            simd.tile_store_partial(acc, y, yi + first * filters, where, filters)
+    line, step = g.width * g.pixel, g.channels * shape.width
+    where, fetched = simd.grid_offsets(shape, 1, g.results, 0), 64 // s.itemsize
+    for i in range(rows):
+        for j in range(0, g.result_w, shape.rows):
+            next_line, last = take(ahead, s, taps * g.channels)
+            first = min(j, g.result_w - shape.rows)
+            acc, w = simd.spread(shape, bias, 0), 0
+            for u in range(taps):
+                x = at + (i + u) * line + first * g.pixel
+                for c in range(g.channels):
+                    simd.prefetch(s, next_line)
+                    next_line = min(next_line + fetched, last)
+                    acc = simd.outer_fma_row(
+                        shape, acc, s, simd.opaque(x + c), g.pixel, weights, w + c * shape.width, step
+                    )
+                w += shape.taps * step
+            to = o + (i * g.result_w + first) * g.results
+            if g.results >= shape.width:
+                simd.tile_store(acc, s, to, where)
+            else:
+                simd.tile_store_partial(acc, s, to, where, g.results)
 
 
 @helper
-def _work(chunk, chunks, shape, source, g, taps, weights, bias, y, finish):
+def _items(chunk, chunks, shape, source, g, taps, weights, bias, y, finish):
     """Compute the work items of one chunk."""
     first, last = _block.chunk_of(g, chunk, chunks)
+    image, results = g.height * g.width * g.pixel, g.rows * g.result_w * g.results
+    s, at = aligned_empty(y, g.images * (image + results) + 2 * 64)
+    out = at + (g.images * image + 79) // 16 * 16  # room for a vector beyond the source
+    ahead = np.empty(LIST, np.int64)
     stretches = (g.result_w + shape.rows - 1) // shape.rows
-    block = np.empty(_block.block_size(g), y.dtype)
     for item in range(first, last):
-        _block.fill_block(source, g, item, block, 0)
-        yi, rows, share = _block.result_offset(g, item), _block.rows_of(g, item), 0
-        shares = _block.images_of(g, item) * rows * stretches
-        ahead = source, source_stretch(source, g, item + 1, shares), result_stretch(y, g, item, shares)
-        for n in range(_block.images_of(g, item)):
-            for i in range(rows):
-                at = (n * g.height + i) * g.width * g.pixel
-                _convolve_row(shape, block, at, g.width * g.pixel, g.pixel, taps, g.channels,
-                              weights, bias, y, yi, g.result_w, g.results, ahead, share)  # fmt: skip
-                share += stretches
-                yi += g.result_w * g.results
-        if finish.kind != NOTHING:
-            finish_item(finish, g, item, y, _block.result_offset(g, item), y)
+        images, rows = _block.images_of(g, item), _block.rows_of(g, item)
+        begin_list(ahead)
+        list_finish(ahead, s, finish, y, result_stretch(y, g, item, 1), s)
+        list_source(ahead, s, source, source_stretch(source, g, item + 1, 1))
+        end_list(ahead, s, images * rows * stretches * taps * g.channels)
+        _block.fill_block(source, g, item, s, at)
+        for n in range(images):
+            o = out + n * rows * g.result_w * g.results
+            _convolve_image(shape, s, at + n * image, g, rows, taps, weights, bias, o, ahead)
+        finish_item(finish, g, item, s, out, y)
+    simd.settle()
 
 
 @threaded_kernel
@@ -103,7 +121,7 @@ def _run(shape, source, g, taps, weights, bias, y, finish):
     Cost: that of naive; a load of the source feeds KW FMAs.
     """
     chunks = min(_block.work_items(g), CHUNKS)
-    simd.run_tasks(_work, chunks, chunks, shape, source, g, taps, weights, bias, y, finish)
+    simd.run_tasks(_items, chunks, chunks, shape, source, g, taps, weights, bias, y, finish)
 
 
 def _prepare(source, w, bias, padding, y):

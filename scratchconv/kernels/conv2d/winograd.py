@@ -101,7 +101,7 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
         tiles = _block.images_of(g, item) * rows * tiling.columns
         steps = (tiles + maps.tile.rows - 1) // maps.tile.rows * (tiling.width // maps.tile.width) * tiling.depth
         begin_list(ahead)
-        list_finish(ahead, s, finish, result_stretch(y, g, item, 1), y)
+        list_finish(ahead, s, finish, y, result_stretch(y, g, item, 1), s)
         list_source(ahead, s, source, source_stretch(source, g, item + 1, 1))
         end_list(ahead, s, steps * maps.source.rows * maps.source.columns)
         for tile in range(0, tiles, tiling.group):

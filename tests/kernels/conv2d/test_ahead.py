@@ -108,7 +108,7 @@ def test_an_empty_list_hands_out_one_line_for_ever() -> None:
 @kernel
 def list_all(ahead, s, dy, x, finish, y, g, item):
     _ahead.begin_list(ahead)
-    _ahead.list_finish(ahead, s, finish, _ahead.result_stretch(y, g, item, 1), s)
+    _ahead.list_finish(ahead, s, finish, y, _ahead.result_stretch(y, g, item, 1), s)
     _ahead.list_source(ahead, s, dy, _ahead.source_stretch(dy, g, item, 1))
     _ahead.list_source(ahead, s, x, _ahead.source_stretch(x, g, item, 1))
     _ahead.end_list(ahead, s, 100)
