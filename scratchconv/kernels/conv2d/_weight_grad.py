@@ -16,7 +16,15 @@ from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _groups
 from scratchconv.kernels.conv2d import _weight_grad_plan as plan
-from scratchconv.kernels.conv2d._ahead import fetch_source, result_stretch, source_stretch
+from scratchconv.kernels.conv2d._ahead import (
+    LIST,
+    begin_list,
+    end_list,
+    list_source,
+    result_stretch,
+    source_stretch,
+    take,
+)
 from scratchconv.kernels.conv2d._plan import choose_tile, forward_direction
 from scratchconv.kernels.conv2d._source import PLAIN, plain, read_rows
 
@@ -24,20 +32,24 @@ LONG = 4096  # pixels of an image that bias_grad sums in registers
 
 
 @inner
-def _sum_pixels(shape, x, origin, g, images, window, dy, di, pixel, rows):
+def _sum_pixels(shape, x, origin, g, images, window, dy, di, pixel, rows, total, ahead):
     """acc[r, l] = Σ_{n,i,j} x[origin of the pixel (n,i,j) + row r] * dy[n,i,j,l]   over the window of i and j
 
     The sum over the pixels of a work item of ``rows`` rows: ``dy`` lies at ``di``, pixel after pixel, ``pixel``
-    elements apart. The tile's rows are ``shape.taps`` neighbours in memory, and so on in the next source row.
+    elements apart. The tile's rows are ``shape.taps`` neighbours in memory, and so on in the next source row. Fetches
+    from the list ``ahead``, whose offsets count from ``total``.
     """
     simd.keep_apart()
-    acc = simd.zeros(shape)
+    acc, fetched = simd.zeros(shape), 64 // dy.itemsize
     offsets = simd.grid_offsets(shape, shape.taps, g.width * g.pixel, 1)
     for n in range(images):
         for i in range(window[0], window[1]):
             start = origin + (n * g.height + i * g.step) * g.width * g.pixel
             d = di + (n * rows + i) * g.result_w * pixel
+            next_line, last = take(ahead, total, window[3] - window[2])
             for j in range(window[2], window[3]):
+                simd.prefetch(total, next_line)
+                next_line = min(next_line + fetched, last)
                 at = simd.opaque(start + j * g.column_step * g.pixel)
                 acc = simd.outer_fma(acc, x, at, offsets, dy, d + j * pixel)
     return acc
@@ -94,11 +106,10 @@ def _item(shape, x, origin, dy, di, g, item, starts, windows, row_at, panels, pa
             pad_lanes(dy, li, pixel, filters - f, shape.width, images * rows * g.result_w, padded, pi)
             lanes, li, pixel = padded, pi, shape.width
         for r in range(starts.size):
-            fetch_source(ahead[0], ahead[2], r if panel == panels.first else starts.size)
-            fetch_source(ahead[1], ahead[3], r if panel == panels.first else starts.size)
             _fetch_sums(shape, total, at + lane, row_at, r)
             first = origin + group * per_group + starts[r]
-            acc = _sum_pixels(shape, x, first, g, images, _window(windows, r, top, rows), lanes, li, pixel, rows)
+            acc = _sum_pixels(shape, x, first, g, images, _window(windows, r, top, rows),
+                              lanes, li, pixel, rows, total, ahead)  # fmt: skip
             to = simd.row_offsets(shape, row_at, r * shape.rows)
             _add(shape, acc, total, at + lane, to, filters - f, fresh)
 
@@ -124,12 +135,17 @@ def _work(task, chunks, blocks, shape, x, dy, g, starts, windows, row_at, groups
     pixels = g.images * g.rows * g.result_w
     padded, padded_at = aligned_empty(total, pixels * shape.width)
     dense = np.empty(pixels * g.results if dy.kind != PLAIN else 1, total.dtype)
+    ahead = np.empty(LIST, np.int64)
+    begin_list(ahead)
+    end_list(ahead, total, 1)
     for item in range(first, last):
         image, origin = _block.place(x, g, item, block)
         gradient, di = _place_gradient(dy, g, item, dense)
-        next_x = source_stretch(x, g, item + 1, starts.size)
-        next_dy = result_stretch(dy.first, g, min(item + 1, last), starts.size)
-        ahead = x, dy, next_x, next_dy
+        if item + 1 < last:
+            begin_list(ahead)
+            list_source(ahead, total, x, source_stretch(x, g, item + 1, 1))
+            list_source(ahead, total, dy, result_stretch(total, g, item + 1, 1))
+            end_list(ahead, total, starts.size * (panels.last - panels.first) * pixels)
         _item(shape, image, origin, gradient, di, g, item, starts, windows, row_at, panels, padded, padded_at, total,
                chunk * size, item == first, ahead)  # fmt: skip
 
