@@ -51,7 +51,7 @@ class Layout(NamedTuple):
 
 @functools.lru_cache(maxsize=512)
 def forward_tile(columns: int, dtype: np.dtype) -> simd.TileShape:
-    """The register tile, neighbouring results x filters, that computes rows of ``columns`` results in the least time."""
+    """The register tile, neighbouring results x filters, for rows of ``columns`` results."""
     menu = _FORWARD[simd.vector_registers()]
     rows, _ = min(menu, key=lambda entry: round_up(columns, entry[0]) / entry[1])
     return simd.TileShape(rows, 2, dtype)
