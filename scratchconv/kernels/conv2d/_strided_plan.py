@@ -19,17 +19,17 @@ from scratchconv.kernels.conv2d._winograd_plan import plane, round_up
 TAPS, STRIDE, PADDING = 3, 2, 1  # in both dimensions
 AHEAD = 2  # what a work item fetches for the next one is as large as what it reads itself
 
-# By number of vector registers: (rows, vecs) of the tiles of the forward pass, blocks of 2 x 2 pixels of dx in a tile,
-# and rows of a tile of products, which has a vector for each tap of a kernel row.
-_MENU = {16: ((4, 2), 2, 4), 32: ((8, 2), 4, 8)}
+# By number of vector registers: results in a tile of the forward pass, which has two vectors of filters, and its share
+# of the FMA peak; blocks of 2 x 2 pixels of dx in a tile; filters in a tile of products.
+_FORWARD = {16: ((6, 1.0), (4, 0.9)), 32: ((8, 1.0), (7, 0.97))}
+_BACKWARD = {16: (2, 4), 32: (4, 8)}
 # Pixels whose products are summed in registers: few enough for x and dy to stay in the first-level cache meanwhile.
 SUMMED = 128
 
 
 class Tiles(NamedTuple):
-    """The register tiles: arguments without data."""
+    """The register tiles of the backward pass: arguments without data."""
 
-    forward: simd.TileShape  # neighbouring results x filters
     blocks: simd.TileShape  # pixels of one phase of dx, one of each of neighbouring blocks, x channels
     beside: simd.TileShape  # the pixels of dy that they see: one more
     products: simd.TileShape  # filters x (taps of a kernel row x channels)
@@ -49,11 +49,19 @@ class Layout(NamedTuple):
     scratch: int  # elements of all
 
 
+@functools.lru_cache(maxsize=512)
+def forward_tile(columns: int, dtype: np.dtype) -> simd.TileShape:
+    """The register tile, neighbouring results x filters, for rows of ``columns`` results."""
+    menu = _FORWARD[simd.vector_registers()]
+    rows, _ = min(menu, key=lambda entry: round_up(columns, entry[0]) / entry[1])
+    return simd.TileShape(rows, 2, dtype)
+
+
 @functools.lru_cache(maxsize=64)
 def tiles(dtype: np.dtype) -> Tiles:
-    """The register tiles for ``dtype``."""
-    (rows, vecs), blocks, filters = _MENU[simd.vector_registers()]
-    shapes = (rows, vecs), (blocks, 1), (blocks + 1, 1), (min(filters, simd.lanes(dtype)), TAPS)
+    """The register tiles of the backward pass for ``dtype``."""
+    blocks, filters = _BACKWARD[simd.vector_registers()]
+    shapes = (blocks, 1), (blocks + 1, 1), (min(filters, simd.lanes(dtype)), TAPS)
     return Tiles(*(simd.TileShape(*shape, dtype) for shape in shapes))
 
 
@@ -84,7 +92,7 @@ def _slabs(g: Block) -> tuple[int, int]:
 @functools.lru_cache(maxsize=512)
 def forward(x: tuple[int, ...], y: tuple[int, ...], dtype: np.dtype) -> tuple[Block, Layout]:
     """Blocks of x and the scratch for y (shapes, NHWC)."""
-    shape, lanes = tiles(dtype).forward, simd.lanes(dtype)
+    shape, lanes = forward_tile(y[2], dtype), simd.lanes(dtype)
     row_bytes = (STRIDE * x[2] * round_up(x[3], lanes) * AHEAD + y[2] * y[3]) * dtype.itemsize
     images, rows = cut(x[0], y[1], row_bytes, simd.cache_bytes(2) // 3)
     g = _x_block(x, y, images, rows, round_up(y[2], shape.rows), lanes)

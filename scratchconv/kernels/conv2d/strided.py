@@ -26,7 +26,6 @@ __all__ = [
     "bias_grad",
     "forward",
     "input_grad",
-    "joins",
     "pays",
     "run_backward",
     "run_forward",
@@ -36,7 +35,6 @@ __all__ = [
 ]
 
 CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own scratch
-JOINED = 0.6  # share of L2 that the sums for dw may fill in a joint backward pass
 
 
 def applies(taps, stride, padding, dilation, groups):
@@ -48,7 +46,7 @@ def applies(taps, stride, padding, dilation, groups):
 def pays(channels, filters, columns, dtype):
     """Whether it is faster than direct: whole vectors, for ``columns`` of results little is lost to whole tiles."""
     lanes = simd.lanes(dtype)
-    wide = plan.round_up(columns, plan.tiles(dtype).forward.rows)
+    wide = plan.round_up(columns, plan.forward_tile(columns, dtype).rows)
     return channels % lanes == 0 and filters % (2 * lanes) == 0 and 4 * wide <= 5 * columns
 
 
@@ -90,7 +88,7 @@ def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=
 
     There is one ``precision`` only.
     """
-    shape = plan.tiles(y.dtype).forward
+    shape = plan.forward_tile(y.shape[2], y.dtype)
     g, layout = plan.forward((y.shape[0], source.rows, source.columns, source.channels), y.shape, y.dtype)
     weights = pack_forward(w, shape.lanes, shape.width)
     bias = np.zeros(weights.shape[0] * shape.width, y.dtype)
@@ -109,11 +107,6 @@ def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exa
     """As weight_grad, of two Sources."""
     batch = x.first.size // max(1, x.rows * x.columns * x.channels)
     _strided_backward.launch(x, dy, None, np.empty((0,), dw.dtype), dw, None, batch)
-
-
-def joins(w):
-    """Whether run_backward pays for kernels ``w`` (KH, KW, C, F)."""
-    return w.nbytes <= JOINED * simd.cache_bytes(2)
 
 
 def run_backward(x, dy, w, stride, padding, dilation, groups, dx, dw, make_finish=None, precision="exact"):

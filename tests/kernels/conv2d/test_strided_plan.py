@@ -12,18 +12,25 @@ from scratchconv.kernels.conv2d import _strided_plan as plan
 from tests.strategies import ConvGeometry, strided_geometries
 
 
+def forget() -> None:
+    plan.tiles.cache_clear()
+    plan.forward_tile.cache_clear()
+
+
 @pytest.mark.parametrize("registers", [16, 32])
 def test_register_tiles_fit(registers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simd, "vector_registers", lambda: registers)
-    plan.tiles.cache_clear()
+    forget()
     for dtype in (np.float32, np.float64):
         t = plan.tiles(np.dtype(dtype))
-        assert t.forward.rows * t.forward.vecs + t.forward.vecs < registers
+        for columns in (1, 7, 8, 28, 99):
+            forward = plan.forward_tile(columns, np.dtype(dtype))
+            assert forward.rows * forward.vecs + forward.vecs < registers
         assert 4 * t.blocks.rows + 2 * t.beside.rows < registers  # the four phases, and two rows of dy
         assert t.products.rows * t.products.vecs + t.products.vecs < registers
         assert t.beside.rows == t.blocks.rows + 1
         assert simd.lanes(dtype) % t.products.rows == 0  # filters of a tile lie in one slab
-    plan.tiles.cache_clear()
+    forget()
 
 
 @given(st.integers(1, 9), st.integers(1, 99), st.integers(1, 5000), st.integers(1, 50000))
@@ -55,8 +62,8 @@ def test_parts_of_the_scratch_do_not_overlap(g: ConvGeometry, dtype: type) -> No
         # The last window and the last pixel of dy, or the one beside it, lie in the block.
         assert b.width >= b.source_w - b.left
         assert b.height * b.strips >= b.source_h - b.top
-    tile = plan.tiles(kind)
-    assert tile.forward.rows * tile.forward.width <= layout.x_at
+    tile, forward = plan.tiles(kind), plan.forward_tile(y[2], kind)
+    assert forward.rows * forward.width <= layout.x_at
     assert 4 * tile.blocks.rows * tile.blocks.width <= both.x_at
     assert layout.scratch - layout.out_at >= block.images * min(block.rows, y[1]) * y[2] * y[3]
     assert both.scratch - both.out_at >= gx.images * min(2 * gx.rows, x[1]) * x[2] * x[3]
