@@ -107,6 +107,7 @@ RARE = {
     "stride beyond the kernel": ConvGeometry(2, (9, 11), 3, (2, 2), 5, stride=(4, 5), padding=(1, 0)),
     "stride, dilation without common divisor": ConvGeometry(1, (13, 12), 2, (3, 4), 5, stride=(3, 2), dilation=(2, 3)),
     "stride divides dilation": ConvGeometry(1, (13, 12), 2, (3, 3), 5, stride=(2, 2), dilation=(2, 4), padding=(2, 4)),
+    "as many tiles as taps, joined in a run": ConvGeometry(1, (1, 1), 13, (1, 2), 13, padding=(0, 1), dilation=(2, 1)),
     "pixels of 2 KiB": ConvGeometry(1, (3, 4), 512, (3, 2), 6, padding=(1, 0)),
     "three panels and a tail": ConvGeometry(1, (4, 5), 3, (3, 3), 77, padding=(1, 1)),
     "many groups of one": ConvGeometry(1, (4, 5), 6, (3, 3), 12, padding=(1, 1), groups=6),
@@ -254,7 +255,8 @@ def test_equal_bits_for_any_number_of_threads_and_on_repeat(algorithm: str) -> N
 
 @pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if a != "winograd"])  # which spreads them over a tile
 def test_nan_and_infinity_reach_what_they_touch_and_nothing_else(algorithm: str) -> None:
-    g = like(algorithm, ConvGeometry(2, (7, 18), 9, (3, 3), 9, padding=(1, 1)))
+    """Depthwise with more channels than a vector has lanes: narrower groups are merged, with zeros between them."""
+    g = like(algorithm, ConvGeometry(2, (7, 18), 20, (3, 3), 20, padding=(1, 1)))
     problem = random_problem(g).astype(np.float32)
     problem.x[1, 3, 4, 2], problem.x[0, 0, 7, 0] = np.nan, np.inf
     with np.errstate(invalid="ignore"):

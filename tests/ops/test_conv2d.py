@@ -154,7 +154,7 @@ def test_the_algorithm_is_the_one_chosen(monkeypatch: pytest.MonkeyPatch) -> Non
             original(*arguments, **options)
 
         monkeypatch.setattr(module, entry, spy)
-    separate = ConvGeometry(2, (6, 7), 4, (3, 2), 4, groups=4)
+    separate = ConvGeometry(2, (6, 7), 16, (3, 2), 16, groups=16)
     for g, name in ((G, "auto"), (separate, "auto"), (G, "naive"), (separate, "im2col"), (separate, "direct")):
         backends.conv.algorithm = name  # type: ignore[assignment]
         x, w, b, dy = arrays(g)

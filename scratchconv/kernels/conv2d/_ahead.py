@@ -168,14 +168,3 @@ def take(ahead, s, steps):
         if end >= stop:
             ahead[CURSOR] = k + 2
     return begin, min(end, stop) - 1
-
-
-STEPS = 64  # that ``fetch`` takes at once
-
-
-@inner
-def fetch(ahead, s):
-    """Ask for the lines of the next STEPS steps: for kernels between whose innermost loops there is time enough."""
-    begin, last = take(ahead, s, STEPS)
-    for i in range(begin, last + 1, 64 // s.itemsize):
-        simd.prefetch(s, i)

@@ -102,7 +102,7 @@ def _count_steps(tiles, gx, g, images, rows, lanes, products, blocks):
 def _list_ahead(ahead, s, x, dy, gx, g, item, dx, finish, both):
     """Write down what to fetch while a work item is computed: what its finish reads, then what the next one reads."""
     begin_list(ahead)
-    list_finish(ahead, s, finish, result_stretch(dx, g, item, 1), x.first)
+    list_finish(ahead, s, finish, result_stretch(dx, g, item, 1), s)
     list_source(ahead, s, dy, source_stretch(dy, g, item + 1, 1))
     if both:
         list_source(ahead, s, x, source_stretch(x, gx, item + 1, 1))

@@ -201,7 +201,7 @@ def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
         # Rows past the end of a run are read for nothing, maybe beyond the end of x. A block has room for that.
         g, shape, runs = plan.arrange(*shapes, directions, dilation, groups, dw.dtype, copy=True)
     starts, row_at = plan.row_tables(g, dw.shape, dilation, shape, runs)
-    windows = plan.windows(g, dw.shape, directions, len(starts))
+    windows = plan.windows(g, dw.shape, directions, runs, len(starts))
     chunks, blocks = plan.divide(g, dw, groups, shape.width, x.kind == PLAIN == dy.kind)
     if chunks == 0:
         dw[...] = 0

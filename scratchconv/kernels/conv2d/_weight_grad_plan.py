@@ -79,13 +79,13 @@ def row_tables(g, shape, dilation, tile, runs):
     return starts.astype(np.int64), row_at.ravel().astype(np.int64)
 
 
-def windows(g, shape, directions, tiles):
+def windows(g, shape, directions, runs, tiles):
     """For each tile, the result rows and columns (first, behind the last) at which its tap lies inside the image.
 
     A tile with rows of several taps takes all.
     """
-    kh, kw = shape[:2]
-    if tiles % (kh * kw):
+    kh, kw, channels, _ = shape
+    if runs != (kh * kw, channels) or tiles % (kh * kw):
         return np.tile(np.array([0, g.result_h, 0, g.result_w], np.int64), (tiles, 1))
     inside = [[_inside(direction, shift) for shift, _ in direction.phases[0]] for direction in directions]
     return np.array([(*u, *v) for u in inside[0] for v in inside[1] for _ in range(tiles // (kh * kw))], np.int64)

@@ -16,14 +16,13 @@ from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import (
     LIST,
-    STEPS,
     begin_list,
     end_list,
-    fetch,
     list_finish,
     list_source,
     result_stretch,
     source_stretch,
+    take,
 )
 from scratchconv.kernels.conv2d._finish import begin, finish_item
 from scratchconv.kernels.conv2d._merge import merge
@@ -49,13 +48,16 @@ def _add_products(maps, tiling, tiles, s, a, b, total, fresh, ahead):
     simd.keep_apart()
     shape, lanes, width = maps.products, simd.lanes_of(s), tiling.lanes
     rows, where = simd.grid_offsets(shape, 1, 1, 0), simd.grid_offsets(shape, 1, width, 0)
+    fetched = 64 // s.itemsize
     for p in range(maps.source.rows * maps.source.columns):
-        fetch(ahead, s)
         for k in range(0, tiling.depth, shape.rows):
             first = a + p * tiling.source_plane + k // lanes * lanes * tiling.group + k % lanes
             for f in range(0, width, shape.width):
+                next_line, last = take(ahead, s, tiles)
                 acc, bi = simd.zeros(shape), b + p * tiling.tiles_plane + f
                 for t in range(tiles):
+                    simd.prefetch(s, next_line)
+                    next_line = min(next_line + fetched, last)
                     acc = simd.outer_fma(acc, s, simd.opaque(first + t * lanes), rows, s, bi + t * width)
                 o = total + p * tiling.sums_plane + k * width + f
                 if not fresh:
@@ -94,6 +96,15 @@ def _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fre
                               s, start + tiling.out_at, start)  # fmt: skip
 
 
+@inner
+def _count_steps(maps, tiling, tiles, both):
+    """Steps of the innermost loops for as many tiles: of the products, and of dx if ``both`` gradients are wanted."""
+    steps = tiling.depth // maps.products.rows * (tiling.lanes // maps.products.width) * tiles
+    if both:
+        steps += (tiles + maps.tile.rows - 1) // maps.tile.rows * (tiling.width // maps.tile.width) * tiling.depth
+    return steps * maps.source.rows * maps.source.columns
+
+
 @helper
 def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx, finish):
     """Compute dx of the work items of one chunk, and totals[chunk] = their part of dw turned."""
@@ -107,13 +118,12 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
         _block.fill_block(dy, g, item, s, start + tiling.block_at)
         _block.fill_block(x, gx, item, s, start + tiling.x_at)
         tiles = _block.images_of(g, item) * rows * tiling.columns
-        groups, planes = (tiles + tiling.group - 1) // tiling.group, maps.source.rows * maps.source.columns
-        shares = groups * planes * (1 + (tiling.width // maps.tile.width if weights.size else 0))
+        steps = _count_steps(maps, tiling, tiles, weights.size > 0)
         begin_list(ahead)
-        list_finish(ahead, s, finish, result_stretch(dx, g, item, 1), x.first)
         list_source(ahead, s, dy, source_stretch(dy, g, item + 1, 1))
         list_source(ahead, s, x, source_stretch(x, gx, item + 1, 1))
-        end_list(ahead, s, shares * STEPS)
+        list_finish(ahead, s, finish, result_stretch(dx, g, item, 1), s)
+        end_list(ahead, s, steps)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows, tile, min(tiling.group, tiles - tile))
             _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import inner
-from scratchconv.kernels.conv2d._ahead import fetch
+from scratchconv.kernels.conv2d._ahead import take
 
 
 class Part(NamedTuple):
@@ -90,14 +90,17 @@ def multiply(maps, tiling, tiles, s, a, b, bi, c, ahead):
     simd.keep_apart()
     shape, lanes, depth = maps.tile, simd.lanes_of(s), tiling.depth
     rows, where = simd.grid_offsets(shape, 1, lanes, 0), simd.grid_offsets(shape, 1, shape.width, 0)
+    fetched = 64 // s.itemsize
     for p in range(maps.source.rows * maps.source.columns):
-        fetch(ahead, s)
         ai, ci, weights = a + p * tiling.source_plane, c + p * tiling.result_plane, bi + p * tiling.weight_plane
         for t in range(0, tiles, shape.rows):
+            next_line, last = take(ahead, s, depth)
             acc = simd.zeros(shape)
             for k in range(0, depth, lanes):
                 first, w = ai + k * tiling.group + t * lanes, weights + k * shape.width
                 for lane in range(min(lanes, depth - k)):
+                    simd.prefetch(s, next_line)
+                    next_line = min(next_line + fetched, last)
                     acc = simd.outer_fma(acc, s, simd.opaque(first + lane), rows, b, w + lane * shape.width)
             simd.tile_store(acc, s, ci + t * shape.width, where)
 

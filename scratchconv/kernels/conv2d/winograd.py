@@ -20,7 +20,6 @@ from scratchconv.kernels.conv2d import _block, _winograd_backward
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import (
     LIST,
-    STEPS,
     begin_list,
     end_list,
     list_finish,
@@ -100,12 +99,11 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
         rows = (_block.result_rows_of(g, item) + tiling.high - 1) // tiling.high
         _block.fill_block(source, g, item, s, start + tiling.block_at)
         tiles = _block.images_of(g, item) * rows * tiling.columns
-        groups = (tiles + tiling.group - 1) // tiling.group
-        shares = groups * (tiling.width // maps.tile.width) * maps.source.rows * maps.source.columns
+        steps = (tiles + maps.tile.rows - 1) // maps.tile.rows * (tiling.width // maps.tile.width) * tiling.depth
         begin_list(ahead)
         list_finish(ahead, s, finish, result_stretch(y, g, item, 1), y)
         list_source(ahead, s, source, source_stretch(source, g, item + 1, 1))
-        end_list(ahead, s, shares * STEPS)
+        end_list(ahead, s, steps * maps.source.rows * maps.source.columns)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows, tile, min(tiling.group, tiles - tile))
             _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias)

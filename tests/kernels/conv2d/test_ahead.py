@@ -138,19 +138,3 @@ def test_a_list_holds_what_a_work_item_will_read() -> None:
         for (start, stop), array in zip(stretches, read, strict=True):
             assert s.ctypes.data + start * s.itemsize == array[images].ctypes.data
             assert stop - start >= array[images].size
-
-
-@kernel
-def fetch_some(ahead, s, source, stretch):
-    _ahead.begin_list(ahead)
-    _ahead.list_source(ahead, s, source, stretch)
-    _ahead.end_list(ahead, s, 3 * _ahead.STEPS)
-    for _ in range(5):
-        _ahead.fetch(ahead, s)
-
-
-def test_many_lines_at_once_reach_the_end() -> None:
-    x, s, ahead = np.ones((1, 10, 40, 10), np.float32), np.zeros(100, np.float32), np.empty(_ahead.LIST, np.int64)
-    fetch_some(ahead, s, _source.plain(x), _ahead.Stretch(0, 2000, 16))
-    assert ahead[_ahead.CURSOR] == ahead[_ahead.END]
-    assert np.all(x == 1)
