@@ -46,7 +46,7 @@ try:
             state.flags.no_compile = True
             super().run_pass(state)
             lowered = state["cr"]
-            name = [].append  # callers know the function by a built-in of its own; no one calls that
+            name: Any = [].append  # callers know the function by a built-in of its own; no one calls that
             state.targetctx.insert_user_function(name, lowered.fndesc, [state.library])
             state["cr"] = _LowerResult(lowered.fndesc, lowered.call_helper, cfunc=name, env=lowered.env)
             return True
