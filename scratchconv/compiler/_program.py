@@ -16,7 +16,7 @@ from scratchconv.compiler._graph import Value
 from scratchconv.compiler._run import Run
 from scratchconv.compiler._snapshot import Snapshot
 from scratchconv.kernels import _threads
-from scratchconv.ops import fused_conv, linear
+from scratchconv.ops import bound_conv, linear
 from scratchconv.ops._layout import as_nhwc, from_nhwc
 from scratchconv.ops._memory import empty, memory_of
 from scratchconv.ops._op import Array
@@ -53,18 +53,18 @@ class Recording(Run):
     def convolve(self, source: Reading | Value, *arrays: Any, **options: Any) -> None:
         """Bind a convolution of an activation, or of an array that may be another in each call."""
         if isinstance(source, Reading):
-            self.do(fused_conv.bind(source, *arrays, **options))
+            self.do(bound_conv.forward(source, *arrays, **options))
             return
-        convolve = fused_conv.bind_array(self.pixels(source), *arrays, **options)
+        convolve = bound_conv.forward_of_array(self.pixels(source), *arrays, **options)
         self.do(lambda: convolve(self.pixels(source)))
 
     def read(self, source: Reading, out: Array) -> None:
         """Bind the writing of an activation."""
-        self.do(fused_conv.bind_read(source, out))
+        self.do(bound_conv.read(source, out))
 
     def mean(self, source: Reading, out: Array) -> None:
         """Bind the mean of an activation."""
-        self.do(fused_conv.bind_mean(source, out))
+        self.do(bound_conv.mean(source, out))
 
     def linear(self, step: Any, w: Array, b: Array) -> None:
         """Bind a linear layer. Its result has memory of its own in each call."""

@@ -17,7 +17,7 @@ from scratchconv.ops._convolution import bias_grad
 from scratchconv.ops._layout import as_khwcf, as_nhwc, from_khwcf, from_nhwc
 from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array, needed
-from scratchconv.ops.fused_conv import Gradient, Reading, Sums, Target
+from scratchconv.ops.fused_conv import Gradient, Reading, Selection, Sums, Target
 
 
 class PlainStep:
@@ -189,8 +189,8 @@ class ConvStep:
         options: dict[str, Any] = {} if norm is not None else {"statistics": True, "far": run.far}
         if self.pooled:
             pooled = (self.shape[0], self.shape[1] // 2, self.shape[2] // 2, self.shape[3])
-            options["selected"] = run.kept[self, "selected"] = run.buffer((self, "selected"), pooled, dtype)
-            options["positive"] = self._rising(norm)
+            selected = run.kept[self, "selected"] = run.buffer((self, "selected"), pooled, dtype)
+            options["selection"] = Selection(selected, self._rising(norm))
         source = self.node.inputs[0] if self.source is None else self.source.reading(run)
         moments = run.convolve(source, w, b, self.geometry, y, **options)
         if norm is None and self.norm is not None:

@@ -17,7 +17,7 @@ import numba
 from numba import config, prange, types
 from numba.core import event
 
-from scratchconv.kernels import _cache, _threads
+from scratchconv.kernels import _cache, _linked, _threads
 
 __all__ = ["helper", "inner", "kernel", "parallel_kernel", "prange", "specialized", "threaded_kernel"]
 
@@ -46,6 +46,8 @@ class _Helper:
     """
 
     def __init__(self, function: Callable[..., Any], **flags: Any) -> None:
+        if _linked.PIPELINE is not None:
+            flags["pipeline_class"] = _linked.PIPELINE
         self.dispatcher = _compile(function, cache=False, no_cfunc_wrapper=True, no_cpython_wrapper=True, **flags)
         self.py_func = function
         self._numba_type_ = types.Dispatcher(self.dispatcher)  # what Numba takes this object for

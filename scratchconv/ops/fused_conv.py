@@ -8,13 +8,11 @@ All activations are (N, H, W, C) C-contiguous arrays, weights (KH, KW, C/G, F).
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from scratchconv import backends
-from scratchconv.kernels._jit import specialized
 from scratchconv.kernels.conv2d import _ends, _finish, _source, direct
 from scratchconv.kernels.conv2d._source import FAR, far_for
 from scratchconv.ops._convolution import WITHOUT_SOURCES, Geometry, choose, choose_weight_grad, joins
@@ -23,18 +21,18 @@ from scratchconv.ops._op import Array
 __all__ = [
     "Gradient",
     "Reading",
+    "Selection",
     "Sums",
     "Target",
     "algorithm_for",
+    "as_source",
     "backward",
-    "bind",
-    "bind_array",
-    "bind_mean",
-    "bind_read",
     "far_for",
+    "finishing",
     "forward",
     "mean",
     "read",
+    "reads_all",
     "receive",
 ]
 
@@ -50,6 +48,13 @@ class Reading(NamedTuple):
     skip_shift: Array | None = None
     out: Array | None = None  # where a is also stored, for those who read it again
     far: int = FAR  # bytes from which on ``out`` is stored past the caches
+
+
+class Selection(NamedTuple):
+    """Pooling of a convolution's result y: it commutes with a monotone BatchNorm and ReLU."""
+
+    selected: Array  # (N, OH // 2, OW // 2, F): receives the largest value of each 2x2 window of y,
+    positive: Array  # (F,): where this is true, else the smallest
 
 
 class Gradient(NamedTuple):
@@ -93,87 +98,31 @@ def forward(
     y: Array,
     *,
     statistics: bool = False,
-    selected: Array | None = None,
-    positive: Array | None = None,
+    selection: Selection | None = None,
     far: int = FAR,
 ) -> tuple[Array, Array] | None:
     """Write y = conv(source) + b; return mean and biased variance of its channels (float64) if asked for.
 
-    ``selected`` (N, OH // 2, OW // 2, F) receives the largest value of each 2x2 window of y where ``positive`` (F,) is
-    true, else the smallest: pooling commutes with a monotone BatchNorm and ReLU. From ``far`` bytes on y is stored past
-    the caches (see ``far_for``).
+    From ``far`` bytes on y is stored past the caches (see ``far_for``).
     """
     algorithm = algorithm_for(w.shape, geometry, y)
-    if source.out is not None and not _reads_all(source.z.shape, w.shape, geometry, y.shape):
+    if source.out is not None and not reads_all(source.z.shape, w.shape, geometry, y.shape):
         read(source, source.out)
         source = Reading(source.out)
-    finishing = _finishing(y, _finish.MOMENTS if statistics else 0, selected, positive, far)
+    make_finish = finishing(y, selection, _finish.MOMENTS if statistics else 0, far)
     finish = algorithm.run_forward(
-        _as_source(source), w, b, *geometry, y, make_finish=finishing, precision=backends.conv.precision
+        as_source(source), w, b, *geometry, y, make_finish=make_finish, precision=backends.conv.precision
     )
     return _moments(finish, y.shape[3]) if statistics else None
 
 
-def bind(
-    source: Reading,
-    w: Array,
-    b: Array,
-    geometry: Geometry,
-    y: Array,
-    *,
-    selected: Array | None = None,
-    positive: Array | None = None,
-) -> Callable[[], None]:
-    """Return ``forward`` of these arrays, made ready: each call reads the source's arrays and writes the results.
-
-    Weights, bias and the coefficients of the source are copied now, in the order in which the kernels read them.
-    The caller of the result prepares the thread (``kernels._threads.enter``).
-    """
-    if source.out is not None and not _reads_all(source.z.shape, w.shape, geometry, y.shape):
-        first = bind_read(source, source.out)
-        second = bind(Reading(source.out), w, b, geometry, y, selected=selected, positive=positive)
-
-        def both() -> None:
-            first()
-            second()
-
-        return both
-    described = _as_source(source)
-    return functools.partial(_bound(described, w, b, geometry, y, _finishing(y, 0, selected, positive)), described)
-
-
-def bind_array(
-    x: Array,
-    w: Array,
-    b: Array,
-    geometry: Geometry,
-    y: Array,
-    *,
-    selected: Array | None = None,
-    positive: Array | None = None,
-) -> Callable[[Array], None]:
-    """As ``bind``, of an array like ``x``: each call takes one, (N, H, W, C), C-contiguous."""
-    convolve = _bound(_source.plain(x), w, b, geometry, y, _finishing(y, 0, selected, positive))
-
-    def call(x: Array) -> None:
-        convolve(_source.plain(x))
-
-    return call
-
-
-def _bound(source: Any, w: Array, b: Array, geometry: Geometry, y: Array, finishing: Any) -> Callable[[Any], None]:
-    """Return the convolution of sources like ``source`` into ``y``."""
-    algorithm = algorithm_for(w.shape, geometry, y)
-    prepared = algorithm.prepare_forward(source, w, b, *geometry, y, precision=backends.conv.precision)
-    bound: Callable[[Any], None] = prepared.bind(source, y, finishing)
-    return bound
-
-
-def _finishing(y: Array, kind: int, selected: Array | None, positive: Array | None, far: int = FAR) -> Any:
+def finishing(y: Array, selection: Selection | None, kind: int = 0, far: int = FAR) -> Any:
     """Return what makes the description of a forward pass's finish, None if there is nothing to do."""
-    kind |= _finish.SELECT if selected is not None else 0
-    finishing = functools.partial(_finish.make_finish, kind, y, coefficients=[positive], far=far, selected=selected)
-    return finishing if kind else None
+    if selection is not None:
+        kind |= _finish.SELECT
+    selected, positive = selection or (None, None)
+    make = functools.partial(_finish.make_finish, kind, y, coefficients=[positive], far=far, selected=selected)
+    return make if kind else None
 
 
 def backward(
@@ -186,7 +135,7 @@ def backward(
     target: Target | None = None,
 ) -> Sums | None:
     """Write dw and the gradient of what was read (``target``), each if given; return the sums that target asks for."""
-    x, dy = _as_source(source._replace(out=None)), _as_gradient(gradient)
+    x, dy = as_source(source._replace(out=None)), _as_gradient(gradient)
     results = gradient.g if gradient.y is None else gradient.y
     weights, precision = choose_weight_grad(w.shape, geometry, results), backends.conv.precision
     weights = direct if weights in WITHOUT_SOURCES else weights
@@ -207,24 +156,12 @@ def backward(
 
 def read(source: Reading, out: Array) -> None:
     """Write the activation that ``source`` describes to ``out`` (N, H, W, C)."""
-    _ends.read_all(_as_source(source._replace(out=None)), len(out), out.reshape(-1))
-
-
-def bind_read(source: Reading, out: Array) -> Callable[[], None]:
-    """Return ``read`` of these arrays, made ready (see ``bind``)."""
-    arguments = _as_source(source._replace(out=None)), len(out), out.reshape(-1)
-    return functools.partial(specialized(_ends.read_all, *arguments), *arguments)
+    _ends.read_all(as_source(source._replace(out=None)), len(out), out.reshape(-1))
 
 
 def mean(source: Reading, out: Array) -> None:
     """Write the mean over the pixels of each image of what ``source`` describes to ``out`` (N, C)."""
-    _ends.mean_all(_as_source(source), len(out), out.reshape(-1))
-
-
-def bind_mean(source: Reading, out: Array) -> Callable[[], None]:
-    """Return ``mean`` of these arrays, made ready (see ``bind``)."""
-    arguments = _as_source(source), len(out), out.reshape(-1)
-    return functools.partial(specialized(_ends.mean_all, *arguments), *arguments)
+    _ends.mean_all(as_source(source), len(out), out.reshape(-1))
 
 
 def receive(source: Reading, dx: Array, target: Target) -> Sums | None:
@@ -246,7 +183,7 @@ def algorithm_for(w: tuple[int, ...], geometry: Geometry, results: Array) -> Any
     return direct if algorithm in WITHOUT_SOURCES else algorithm
 
 
-def _reads_all(x: tuple[int, ...], w: tuple[int, ...], geometry: Geometry, y: tuple[int, ...]) -> bool:
+def reads_all(x: tuple[int, ...], w: tuple[int, ...], geometry: Geometry, y: tuple[int, ...]) -> bool:
     """Whether the windows of a convolution reach every pixel of x."""
     for size, taps, out, stride, padding, dilation in zip(x[1:3], w[:2], y[1:3], *geometry[:3], strict=True):
         span = dilation * (taps - 1) + 1
@@ -255,7 +192,7 @@ def _reads_all(x: tuple[int, ...], w: tuple[int, ...], geometry: Geometry, y: tu
     return True
 
 
-def _as_source(reading: Reading) -> Any:
+def as_source(reading: Reading) -> Any:
     """Describe a reading to the kernels."""
     if reading.scale is None:
         return _source.plain(reading.z)

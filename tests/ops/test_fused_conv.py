@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchconv import backends
-from scratchconv.kernels import _threads
 from scratchconv.ops import batch_norm, conv2d, elementwise, fused_conv, max_pool2d
-from scratchconv.ops.fused_conv import Gradient, Reading, Target
+from scratchconv.ops.fused_conv import Gradient, Reading, Selection, Target
 from tests.kernels.conv2d.problem import small_work_items
 from tests.ops.fused import (
     GRADIENTS,
@@ -69,7 +68,7 @@ def check_forward(make: Layer, kind: str) -> None:
     y, positive = make.room(*make.y), make.rng.random(make.g.filters) > 0.5
     selected = make.room(*windows(y).max((2, 4)).shape)
     statistics = fused_conv.forward(
-        reading, w, b, make.geometry, y, statistics=True, selected=selected, positive=positive
+        reading, w, b, make.geometry, y, statistics=True, selection=Selection(selected, positive)
     )
     a = activation(reading)
     assert_close(y, convolve(a, w, b, make.g)[0], make.dtype)
@@ -84,43 +83,6 @@ def check_forward(make: Layer, kind: str) -> None:
     again = make.room(*make.y)
     assert fused_conv.forward(reading._replace(out=None), w, b, make.geometry, again) is None
     np.testing.assert_array_equal(again, y)
-    check_bound(make, reading, (w, b, make.geometry), y, {"selected": selected, "positive": positive})
-
-
-def check_bound(make: Layer, reading: Reading, layer: tuple[Any, ...], y: Array, options: Any) -> None:
-    """What is made ready writes the same bits, as often as it is called."""
-    again, chosen = make.room(*y.shape), make.room(*options["selected"].shape)
-    stored = None if reading.out is None else make.room(*reading.out.shape)
-    calls = [fused_conv.bind(reading._replace(out=stored), *layer, again, **{**options, "selected": chosen})]
-    if reading.scale is None:
-        plain = fused_conv.bind_array(reading.z + 1, *layer, again, **{**options, "selected": chosen})
-        calls.append(lambda: plain(reading.z))
-    _threads.enter()
-    for call in calls * 2:
-        for array in (again, chosen, *([] if stored is None else [stored])):
-            array.fill(np.nan)
-        call()
-        for found, wanted in ((again, y), (chosen, options["selected"]), (stored, reading.out)):
-            np.testing.assert_array_equal(found, wanted)
-
-
-@dtypes
-@pytest.mark.parametrize("kind", READINGS)
-def test_an_activation_and_its_mean(kind: str, dtype: type) -> None:
-    make = layer_of(LAYERS["direct, stride 2"], dtype)
-    stored = make.room(*make.x)
-    reading = make.reading(kind, stored)
-    wanted = activation(reading)
-    written, means = make.room(*make.x), [make.room(make.g.batch, make.g.channels) for _ in range(2)]
-    fused_conv.mean(reading, means[0])
-    _threads.enter()
-    fused_conv.bind_mean(reading, means[1])()
-    fused_conv.bind_read(reading, written)()
-    for found in means:
-        assert_close(found, wanted.mean((1, 2)), dtype)
-    assert_close(written, wanted, dtype)
-    if kind != "plain":
-        np.testing.assert_array_equal(stored, written)
 
 
 def check_backward(make: Layer, read: str, given: str, target_kind: str) -> None:
@@ -248,9 +210,8 @@ def test_a_whole_block_equals_its_operations_one_by_one(layer: str, pooled: bool
     # Fused, channels last.
     fused = make.room(*make.y)
     selected = make.room(*windows(fused).max((2, 4)).shape) if pooled else None
-    statistics = fused_conv.forward(
-        Reading(x), w, b, make.geometry, fused, statistics=True, selected=selected, positive=gamma > 0
-    )
+    selection = None if selected is None else Selection(selected, gamma > 0)
+    statistics = fused_conv.forward(Reading(x), w, b, make.geometry, fused, statistics=True, selection=selection)
     assert statistics is not None
     mean, var = statistics
     istd = 1 / np.sqrt(var + EPS)

@@ -15,7 +15,8 @@ from scratchconv.kernels._jit import helper, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _strided_backward
 from scratchconv.kernels.conv2d import _strided_plan as plan
 from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_source, source_stretch
-from scratchconv.kernels.conv2d._finish import begin, finish_item
+from scratchconv.kernels.conv2d._finish import finish_item
+from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._strided_tiles import clear_slabs, convolve, fill_slabs
 from scratchconv.kernels.conv2d._strided_weights import pack_forward
@@ -27,6 +28,7 @@ __all__ = [
     "forward",
     "input_grad",
     "pays",
+    "prepare_forward",
     "run_backward",
     "run_forward",
     "run_input_grad",
@@ -83,8 +85,8 @@ def _run(shape, source, g, layout, weights, bias, y, finish):
     simd.run_tasks(_items, chunks, chunks, shape, source, g, layout, weights, bias, y, finish)
 
 
-def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=None, precision="exact"):
-    """As forward, of a Source (see _source); the results are finished as ``make_finish(items)`` tells (see _finish).
+def prepare_forward(source, w, b, stride, padding, dilation, groups, y, precision="exact"):
+    """Make run_forward ready for sources like ``source`` and results like ``y``, whose numbers are not looked at.
 
     There is one ``precision`` only.
     """
@@ -93,9 +95,12 @@ def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=
     weights = pack_forward(w, shape.lanes, shape.width)
     bias = np.zeros(weights.shape[0] * shape.width, y.dtype)
     bias[: b.size] = b
-    finish = begin(y, g, make_finish)
-    _run(shape, source, g, layout, weights, bias, y.reshape(-1), finish)
-    return finish
+    return Prepared(_run, (shape,), g, (layout, weights, bias))
+
+
+def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=None, precision="exact"):
+    """As forward, of a Source (see _source); the results are finished as ``make_finish(items)`` tells (see _finish)."""
+    return prepare_forward(source, w, b, stride, padding, dilation, groups, y).run(source, y, make_finish)
 
 
 def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish=None, precision="exact"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scratchconv.kernels import _threads
-from scratchconv.kernels.conv2d import _finish, direct, rows, winograd
+from scratchconv.kernels.conv2d import _finish, direct, rows, strided, winograd
 from scratchconv.kernels.conv2d._source import ACTIVATION, make_source, plain
 
 GEOMETRY = (1, 1), (1, 1), (1, 1), 1
@@ -20,19 +20,22 @@ def draw(dtype: type, *shape: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("algorithm", [direct, rows, winograd])
+@pytest.mark.parametrize("algorithm", [direct, rows, strided, winograd])
 def test_as_the_algorithm(algorithm: Any, dtype: type) -> None:
     w, b, y = draw(dtype, 3, 3, 4, 5), draw(dtype, 5), np.full((2, 6, 16, 5), np.nan, dtype)
-    xs = [draw(dtype, 2, 6, 16, 4), draw(dtype, 2, 6, 16, 4) * 2]
+    geometry, size = (
+        (GEOMETRY, (2, 6, 16, 4)) if algorithm is not strided else (((2, 2), *GEOMETRY[1:]), (2, 12, 32, 4))
+    )
+    xs = [draw(dtype, *size), draw(dtype, *size) * 2]
     selected, wanted = np.empty((2, 3, 8, 5), dtype), np.empty((2, 3, 8, 5), dtype)
     finishing = functools.partial(_finish.make_finish, _finish.SELECT, y, coefficients=[np.ones(5)])
     for make in (plain, lambda x: make_source(ACTIVATION, x, None, None, [np.full(4, 0.5), np.ones(4)])):
-        prepared = algorithm.prepare_forward(make(xs[0]), w, b, *GEOMETRY, y)
+        prepared = algorithm.prepare_forward(make(xs[0]), w, b, *geometry, y)
         run = prepared.bind(make(xs[0]), y, functools.partial(finishing, selected=selected))
         _threads.enter()
         for x in (*xs, xs[0]):
             expected = np.full_like(y, np.nan)
-            algorithm.run_forward(make(x), w, b, *GEOMETRY, expected, functools.partial(finishing, selected=wanted))
+            algorithm.run_forward(make(x), w, b, *geometry, expected, functools.partial(finishing, selected=wanted))
             y.fill(np.nan)
             run(make(x))
             assert np.array_equal(y, expected)
