@@ -28,7 +28,7 @@ def fetch(source, y, reads, writes, shares):
 def lines_of(ahead, s, source, finish, stretch, known, steps, takes, begins, lasts):
     """Write the list, then take it in turns; return nothing."""
     _ahead.begin_list(ahead)
-    _ahead.list_finish(ahead, s, finish, stretch, known)
+    _ahead.list_finish(ahead, s, finish, known[:0], stretch, known)
     _ahead.list_source(ahead, s, source, stretch)
     _ahead.end_list(ahead, s, steps * takes)
     for k in range(takes):
@@ -131,7 +131,7 @@ def test_a_list_holds_what_a_work_item_will_read() -> None:
     for item in range(_block.count_items(g)):
         list_all(ahead, s, dy, x, finish, arrays["dx"].reshape(-1), g, item)
         images = slice(item * g.images, (item + 1) * g.images)
-        read = [arrays[name] for name in ("z", "a", "extra", "z2")]
+        read = [arrays[name] for name in ("dx", "z", "a", "extra", "z2")]  # dx is going to be written
         read += [pooled, selected, arrays["y"], arrays["g"], arrays["skip"]]
         stretches = ahead[_ahead.FIRST : ahead[_ahead.END]].reshape(-1, 2)
         assert len(stretches) == len(read)
