@@ -118,8 +118,8 @@ def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: 
     inside = row.low >= 0 and (row.positions - 1) * row.step + row.high < row.source
     inside = inside and column.low >= 0 and (column.positions - 1) * column.step + column.high < column.source
     copied = limits.copy or not inside
-    # Pixels that lie a multiple of 1 KiB apart would compete for few of the sets of L1.
-    pixel = channels + (64 // itemsize if copied and column.step * channels * itemsize % 1024 == 0 else 0)
+    # Pixels that lie a multiple of four cache lines apart would compete for few of the sets of L1.
+    pixel = channels + (64 // itemsize if copied and column.step * channels * itemsize % 256 == 0 else 0)
     width = (column.positions - 1) * column.step + column.high - column.low + 1 if copied else column.source
 
     def block_bytes(rows: int) -> int:
@@ -139,8 +139,9 @@ def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: 
 
 
 class Plan(NamedTuple):
-    """Tables of one direction, for kernels. ``pieces[variant, phase]`` = first, count, first run, last run, run length, weights row.
+    """Tables of one direction, for kernels.
 
+    ``pieces[variant, phase]`` = first, count, first run, last run, run length, weights row.
     Variant 1 is the last, possibly smaller, work item of a batch (or strip of an image); variant 0 all others.
     """
 

@@ -118,8 +118,8 @@ def _work(chunk, chunks, shape, x, g, table, weights, bias, y, finish):
 def _run(shape, x, g, table, weights, bias, y, finish):
     """y[n,·,·,f] = bias[f] + Σ over runs and channels of source pixel x weight panel; see naive.forward, input_grad
 
-    x a Source, table a Plan, y flat NHWC; weights (G, P, R, width) packed; bias (G, P*width). Owns: a worker writes all results of
-    its work items. Cost: that of naive plus the padding of tiles and panels; reads a source row about once from memory.
+    x a Source, table a Plan, y flat NHWC; weights (G, P, R, width) packed; bias (G, P*width). Owns: a worker writes all
+    results of its work items. Cost: that of naive and the padding of panels; reads a source row about once from memory.
     """
     chunks = min(_block.work_items(g), CHUNKS)
     simd.run_tasks(_work, chunks, chunks, shape, x, g, table, weights, bias, y, finish)
