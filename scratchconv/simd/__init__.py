@@ -5,9 +5,9 @@ start of its memory. All functions work inside compiled kernels and as plain Pyt
 
 Vector
     ``load(x, i)``, ``store(x, i, v)``, ``load_partial(x, i, n)``, ``store_partial(x, i, v, n)``, ``splat(x, number)``
-    (dtype of array x), ``lanes_of(x)``; ``+ - * /`` between vectors, ``fma(a, b, c)``, ``square_root``, ``absolute``, ``sum_lanes(v)``, ``maximum`` and ``minimum``
-    (the second argument wins ties and NaN); comparisons ``< <= > >= == !=`` give a mask, masks combine with ``& | ^``,
-    ``select(mask, a, b)`` applies one.
+    (dtype of array x), ``lanes_of(x)``; ``+ - * /`` between vectors, ``fma(a, b, c)``, ``square_root``, ``absolute``,
+    ``sum_lanes(v)``, ``maximum`` and ``minimum`` (the second argument wins ties and NaN); comparisons
+    ``< <= > >= == !=`` give a mask, masks combine with ``& | ^``, ``select(mask, a, b)`` applies one.
 Tile
     ``TileShape(rows, vecs, dtype)`` passed as an argument fixes the shape at compile time; ``zeros(shape)``,
     ``spread(shape, w, wi)``, ``row_offsets(shape, table, i)``, ``tile_load``, ``tile_store`` and their ``_partial``
