@@ -10,6 +10,10 @@ from scratchconv.kernels.conv2d._source import plain
 from scratchconv.ops._op import Array
 
 WINOGRAD_SUMS = 8192  # pairs of channel and filter up to which Winograd's weight gradient is faster than direct's
+STRIDED_WEIGHTS = 16384  # pairs up to which the kernels for stride 2 are faster than direct, which streams more weights
+WINOGRAD_PAIRS = (
+    512  # pairs for each pixel of results, from which on transforming the weights costs more than it brings
+)
 WITHOUT_SOURCES = (naive, im2col, depthwise)  # these read plain arrays only
 
 
@@ -30,10 +34,12 @@ def choose(w: tuple[int, ...], geometry: Geometry, results: Array) -> Any:
         return {"naive": naive, "im2col": im2col}[name]
     channels = w[2] * w[3] // results.shape[3]  # that are added up: of x, or of dy for the input gradient
     if name in ("auto", "winograd") and winograd.applies(taps, stride, dilation, groups, channels, precision):
-        if name == "winograd" or winograd.pays(w[2], w[3], results.size // max(1, results.shape[3])):
+        pixels = results.size // max(1, results.shape[3])
+        if name == "winograd" or (winograd.pays(w[2], w[3], pixels) and w[2] * w[3] <= WINOGRAD_PAIRS * pixels):
             return winograd
     if name in ("auto", "strided") and strided.applies(taps, stride, padding, dilation, groups):
-        if name == "strided" or strided.pays(w[2], w[3], results.shape[2], results.dtype):
+        pays = w[2] * w[3] <= STRIDED_WEIGHTS and strided.pays(w[2], w[3], results.shape[2], results.dtype)
+        if name == "strided" or pays:
             return strided
     if name in ("auto", "rows") and rows.applies(taps, stride, dilation, groups, results):
         return rows

@@ -56,6 +56,8 @@ TABLE: dict[str, tuple[ConvGeometry, tuple[str, str]]] = {
     "few channels forward only": (ConvGeometry(64, (32, 32), 3, (3, 3), 64, ONE, ONE), ("direct", "rows")),
     "one column of taps": (ConvGeometry(64, (32, 32), 3, (3, 1), 16, ONE, (1, 0)), ("direct", "direct")),
     "many channels, 3x3": (ConvGeometry(64, (8, 8), 512, (3, 3), 512, ONE, ONE), ("winograd", "winograd")),
+    "many channels, few pixels": (ConvGeometry(2, (14, 14), 512, (3, 3), 512, ONE, ONE), ("direct", "direct")),
+    "stride 2, many channels": (ConvGeometry(4, (28, 28), 256, (3, 3), 256, (2, 2), ONE), ("direct", "direct")),
     # Sums over 64 channels are too long for the exact 5x5 tiles, those over 32 filters are not.
     "many channels, 5x5": (ConvGeometry(64, (8, 8), 64, (5, 5), 32, ONE, (2, 2)), ("direct", "winograd")),
     "nothing": (ConvGeometry(0, (32, 32), 16, (3, 3), 16, ONE, ONE), ("direct", "direct")),

@@ -18,6 +18,7 @@ from scratchconv.kernels.conv2d._axis import FIRST, GAP, LAST, SHIFT, axis, reac
 from scratchconv.kernels.conv2d._plan import forward_direction
 
 CHUNKS = 16  # partial sums of dw
+FEW, WORTH = 4, 256  # chunks there are anyway, and pixels that are worth a further one
 PIXELS = 256  # of a work item, about
 _VECS = ((4, 1.0), (2, 0.8), (1, 0.5))  # vectors of a tile and its speed: short tiles wait for their sums
 
@@ -128,7 +129,8 @@ def weight_grad(x, dy, stride, padding, dilation, groups, dw):
     vecs = _choose_vecs(kw, channels, lanes)
     shape, single = simd.TileShape(kw, vecs, x.dtype), simd.TileShape(1, vecs, x.dtype)
     panels = panel_channels(channels, shape.width)
-    totals = np.empty((max(1, min(CHUNKS, items)), len(panels), kh * kw, shape.width), x.dtype)
+    chunks = max(1, min(CHUNKS, items, max(FEW, len(x) * dy.shape[1] * dy.shape[2] // WORTH)))
+    totals = np.empty((chunks, len(panels), kh * kw, shape.width), x.dtype)
     _run(shape, single, x.reshape(-1), dy.reshape(-1), items, high, rows, columns, channels, totals)
     merged = np.empty(totals.shape[1:], x.dtype)
     _weight_grad.merge(totals.reshape(len(totals), -1), merged.reshape(-1))
@@ -138,6 +140,6 @@ def weight_grad(x, dy, stride, padding, dilation, groups, dw):
 def _choose_vecs(taps, channels, lanes):
     """Vectors of a tile of ``taps`` rows: those that cover the channels in the least time and fit the registers."""
     most = min(channels // lanes, simd.vector_registers() * 3 // 4 // taps)
-    return min((v for v in _VECS if v[0] <= max(1, most)), key=lambda v: -(-channels // (v[0] * lanes)) * v[0] / v[1])[
-        0
-    ]
+    fitting = [entry for entry in _VECS if entry[0] <= max(1, most)]
+    vecs, _ = min(fitting, key=lambda entry: -(-channels // (entry[0] * lanes)) * entry[0] / entry[1])
+    return vecs

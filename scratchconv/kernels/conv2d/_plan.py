@@ -118,8 +118,8 @@ def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: 
     inside = row.low >= 0 and (row.positions - 1) * row.step + row.high < row.source
     inside = inside and column.low >= 0 and (column.positions - 1) * column.step + column.high < column.source
     copied = limits.copy or not inside
-    # Pixels that lie a multiple of 1 KiB apart would compete for few of the sets of L1.
-    pixel = channels + (64 // itemsize if copied and column.step * channels * itemsize % 1024 == 0 else 0)
+    # Pixels that lie a multiple of four cache lines apart would compete for few of the sets of L1.
+    pixel = channels + (64 // itemsize if copied and column.step * channels * itemsize % 256 == 0 else 0)
     width = (column.positions - 1) * column.step + column.high - column.low + 1 if copied else column.source
 
     def block_bytes(rows: int) -> int:
@@ -139,17 +139,19 @@ def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: 
 
 
 class Plan(NamedTuple):
-    """Tables of one direction. ``pieces[variant, phase]`` = first, count, first run, last run, run length, weights row.
+    """Tables of one direction, for kernels.
 
+    ``pieces[variant, phase]`` = first, count, first run, last run, run length, weights row.
     Variant 1 is the last, possibly smaller, work item of a batch (or strip of an image); variant 0 all others.
     """
 
-    strip: Strip
     source: np.ndarray  # flat offset of each result pixel's first source pixel within a block
     result: np.ndarray  # flat offset of each result pixel among the work item's results
     pieces: np.ndarray  # (2, phases, 6)
     runs: np.ndarray  # flat offset of each run from the pixel's first source pixel
     taps: np.ndarray  # tap number u*KW+v of each run's taps, phase after phase: the order of the packed weights
+    lines: np.ndarray  # (pixels, 2): first and last row (in its phase) of the tile that begins with a pixel
+    shifts: np.ndarray  # how many source rows each run lies from its result row's first
 
 
 def _runs(columns: tuple[tuple[int, int], ...], joinable: bool) -> list[tuple[tuple[int, int], ...]]:
@@ -163,8 +165,9 @@ def plan(row: Direction, column: Direction, strip: Strip, batch: int, group: int
     """Work out all tables: ``group`` source channels a group, ``results`` channels a result pixel, ``rows`` a tile."""
     pitch = strip.width * strip.pixel
     top, left = (row.low, column.low) if strip.copied else (0, 0)
-    positions: list[tuple[np.ndarray, np.ndarray]] = []
+    positions: list[tuple[np.ndarray, ...]] = []
     runs: list[int] = []
+    shifts: list[int] = []
     taps: list[int] = []
     pieces = np.zeros((2, len(row.phases) * len(column.phases), 6), np.int64)
     for phase, ((a, row_taps), (b, column_taps)) in enumerate(product(enumerate(row.phases), enumerate(column.phases))):
@@ -172,19 +175,30 @@ def plan(row: Direction, column: Direction, strip: Strip, batch: int, group: int
         length = len(parts[0]) * group if parts else 0
         first_run, first_row = len(runs), len(taps) * group
         for (shift, u), part in product(row_taps, parts):
+            shifts.append(shift)
             runs.append((shift - top) * pitch + (part[0][0] - left) * strip.pixel)
             taps += [u * column.taps + v for _, v in part]
         for variant, (images, high, missing) in enumerate(_variants(strip, row, batch)):
             n, i, j = np.indices((images, max(0, high - missing[a]), column.count(b))).reshape(3, -1)
-            first = sum(table.size for table, _ in positions)
+            first = sum(table.size for table, *_ in positions)
             pieces[variant, phase] = first, n.size, first_run, len(runs), length, first_row
             source = n * strip.height * pitch + i * row.step * pitch + j * column.step * strip.pixel
             pixel = (n * row.result + i * row.spread + a) * column.result + j * column.spread + b
             # The last tile of a piece may be short of pixels: it computes the last one again.
             fill = (0, rows if n.size else 0)
-            positions.append((np.pad(source, fill, "edge"), np.pad(pixel * results, fill, "edge")))
-    source_table, result_table = (np.concatenate(tables).astype(np.int64) for tables in zip(*positions, strict=True))
-    return Plan(strip, source_table, result_table, pieces, np.array(runs, np.int64), np.array(taps, np.int64))
+            positions.append(tuple(np.pad(table, fill, "edge") for table in (source, pixel * results, i)))
+    joined = (np.concatenate(tables).astype(np.int64) for tables in zip(*positions, strict=True))
+    source_table, result_table, lines = joined
+    runs_table, taps_table, shifts_table = (np.array(table, np.int64) for table in (runs, taps, shifts))
+    return Plan(source_table, result_table, pieces, runs_table, taps_table, _spans(lines, rows), shifts_table)
+
+
+def _spans(lines: np.ndarray, rows: int) -> np.ndarray:
+    """Smallest and largest of ``rows`` neighbours, from each one on."""
+    if not lines.size:
+        return np.zeros((0, 2), np.int64)
+    tiles = np.lib.stride_tricks.sliding_window_view(np.pad(lines, (0, rows - 1), "edge"), rows)
+    return np.stack([tiles.min(1), tiles.max(1)], 1)
 
 
 def _variants(strip: Strip, row: Direction, batch: int) -> list[tuple[int, int, list[int]]]:

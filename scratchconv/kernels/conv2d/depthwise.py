@@ -25,7 +25,7 @@ from scratchconv.kernels.conv2d._weight_grad import bias_grad
 __all__ = ["bias_grad", "forward", "input_grad", "weight_grad"]
 
 CHUNKS = 64  # result rows are dealt to at most so many tasks
-_ROWS, _VECS = (6, 5), 2  # pixels and vectors of a tile: 12 accumulators and 2 weights fit 16 registers
+_ROWS = {2: (6, 5), 1: (9, 12)}  # pixels of a tile by its vectors: up to 12 accumulators and 2 weights fit 16 registers
 
 
 @inner
@@ -101,8 +101,8 @@ def _launch(x, w, bias, y, directions):
     channels, lanes = x.shape[3], simd.lanes(x.dtype)
     rows, columns = (axis(direction) for direction in directions)
     inside = int(np.max(columns.phases[:, LAST] - columns.phases[:, FIRST]))
-    vecs = _VECS if channels >= _VECS * lanes else 1
-    shape = simd.TileShape(min(_ROWS, key=lambda n: -(-inside // n) * n), vecs, x.dtype)
+    vecs = 2 if channels >= 2 * lanes else 1
+    shape = simd.TileShape(min(_ROWS[vecs], key=lambda n: -(-inside // n) * n), vecs, x.dtype)
     panels = panel_channels(channels, shape.width)
     weights = np.ascontiguousarray(w.reshape(-1, channels)[:, panels].transpose(1, 0, 2)).reshape(-1)
     biases = bias[panels].reshape(-1)

@@ -46,26 +46,40 @@ CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own 
 
 
 @inner
-def _convolve(shape, x, origin, piece, source, result, runs, weights, wi, bias, f, y, yi, filters, ahead, share):
+def _runs_inside(g, piece, shifts, first_row, last_row):
+    """The first run of a piece, and that after the last, that some row of results finds inside the source."""
+    begin, end = piece[2], piece[3]
+    while begin < end and last_row * g.step + shifts[begin] < 0:
+        begin += 1
+    while begin < end and first_row * g.step + shifts[end - 1] >= g.source_h:
+        end -= 1
+    return begin, end
+
+
+@inner
+def _convolve(shape, x, origin, g, top, piece, table, weights, wi, bias, f, y, yi, filters, ahead, share):
     """The convolution: for each tile of pixels, for each run of taps, for each (tap column, channel) of the run.
 
-    ``ahead`` holds what memory to fetch meanwhile; ``share`` is this call's first share of it.
+    The work item begins with result row ``top``; ``table`` is a Plan. ``ahead`` holds what memory to fetch meanwhile;
+    ``share`` is this call's first share of it.
     """
     simd.keep_apart()
     for q in range(piece[0], piece[0] + piece[1], shape.rows):
-        fetch_source(ahead[0], ahead[1], share)
-        fetch_result(y, ahead[2], share)
-        fetch_finish(ahead[3], ahead[2], share)
-        share += 1
-        pixels = simd.row_offsets(shape, source, q)
+        if ahead[4]:
+            fetch_source(ahead[0], ahead[1], share)
+            fetch_result(y, ahead[2], share)
+            fetch_finish(ahead[3], ahead[2], share)
+            share += 1
+        begin, end = _runs_inside(g, piece, table.shifts, top + table.lines[q, 0], top + table.lines[q, 1])
+        pixels = simd.row_offsets(shape, table.source, q)
         acc = simd.spread(shape, bias, f)
-        w = wi + piece[5] * shape.width
-        for t in range(piece[2], piece[3]):
-            first = origin + runs[t]
+        w = wi + (piece[5] + (begin - piece[2]) * piece[4]) * shape.width
+        for t in range(begin, end):
+            first = origin + table.runs[t]
             for k in range(piece[4]):
                 acc = simd.outer_fma(acc, x, first + k, pixels, weights, w + k * shape.width)
             w += piece[4] * shape.width
-        where = simd.row_offsets(shape, result, q)
+        where = simd.row_offsets(shape, table.result, q)
         if filters >= shape.width:
             simd.tile_store(acc, y, yi, where)
         else:
@@ -73,7 +87,7 @@ def _convolve(shape, x, origin, piece, source, result, runs, weights, wi, bias, 
 
 
 @helper
-def _work(chunk, chunks, shape, x, g, source, result, pieces, runs, weights, bias, y, finish):
+def _work(chunk, chunks, shape, x, g, table, weights, bias, y, finish):
     """Compute the work items of one chunk from source ``x``."""
     first, last = _block.chunk_of(g, chunk, chunks)
     block = np.empty(_block.block_size(g), y.dtype)
@@ -83,29 +97,32 @@ def _work(chunk, chunks, shape, x, g, source, result, pieces, runs, weights, bia
         image, origin = _block.place(x, g, item, block)
         at, variant = _block.result_offset(g, item), _block.is_last(g, item)
         shares, share = _block.images_of(g, item) * _block.result_rows_of(g, item) * g.result_w // shape.rows + 1, 0
-        ahead = x, source_stretch(x, g, item + 1, shares), result_stretch(y, g, item, shares), finish
-        for phase in range(pieces.shape[1]):
+        # Plain arrays stream through the caches by themselves: there, to ask for them ahead costs more than it brings.
+        fetching = x.kind != PLAIN or finish.kind != NOTHING
+        ahead = x, source_stretch(x, g, item + 1, shares), result_stretch(y, g, item, shares), finish, fetching
+        for phase in range(table.pieces.shape[1]):
+            piece = table.pieces[variant, phase]
             for gp in range(groups * panels):
                 group, f = gp // panels, gp % panels * shape.width
                 _convolve(
-                    shape, image, origin + group * per_group, pieces[variant, phase], source, result, runs,
+                    shape, image, origin + group * per_group, g, item % g.strips * g.rows, piece, table,
                     weights, gp * depth * shape.width, bias, gp * shape.width,
                     y, at + group * filters + f, filters - f, ahead, share if gp == 0 else shares,
                 )  # fmt: skip
-            share += (pieces[variant, phase, 1] + shape.rows - 1) // shape.rows
+            share += (piece[1] + shape.rows - 1) // shape.rows
         if finish.kind != NOTHING:
             finish_item(finish, g, item, y, _block.result_offset(g, item), y)
 
 
 @threaded_kernel
-def _run(shape, x, g, source, result, pieces, runs, weights, bias, y, finish):
+def _run(shape, x, g, table, weights, bias, y, finish):
     """y[n,·,·,f] = bias[f] + Σ over runs and channels of source pixel x weight panel; see naive.forward, input_grad
 
-    x a Source, y flat NHWC; weights (G, P, R, width) packed; bias (G, P*width). Owns: a worker writes all results of
-    its work items. Cost: that of naive plus the padding of tiles and panels; reads a source row about once from memory.
+    x a Source, table a Plan, y flat NHWC; weights (G, P, R, width) packed; bias (G, P*width). Owns: a worker writes all
+    results of its work items. Cost: that of naive and the padding of panels; reads a source row about once from memory.
     """
     chunks = min(_block.work_items(g), CHUNKS)
-    simd.run_tasks(_work, chunks, chunks, shape, x, g, source, result, pieces, runs, weights, bias, y, finish)
+    simd.run_tasks(_work, chunks, chunks, shape, x, g, table, weights, bias, y, finish)
 
 
 class Orientation(NamedTuple):
@@ -125,15 +142,15 @@ def _prepare(source, w, orientation, bias, y, groups, row, column):
     crowded = column.step * source.channels * y.itemsize % 4096 == 0
     limits = Limits(_block_bytes(w.nbytes), _JOIN, sys.maxsize, copy=source.kind != PLAIN or crowded)
     strip = cut(row, column, y.shape[0], source.channels, y.itemsize, limits)
-    tables = plan(row, column, strip, y.shape[0], per_group, y.shape[3], shape.rows)
-    rows = (tables.taps[:, None] * w[0, 0].size + np.arange(per_group) * orientation.reduced).ravel()
+    table = plan(row, column, strip, y.shape[0], per_group, y.shape[3], shape.rows)
+    rows = (table.taps[:, None] * w[0, 0].size + np.arange(per_group) * orientation.reduced).ravel()
     panels = np.empty((groups, -(-filters // shape.width), rows.size, shape.width), y.dtype)
     neighbours = per_group if orientation.reduced == 1 else 1
     _panels.pack(w.reshape(-1), rows, neighbours, orientation.lane, orientation.group, filters, shape.width, panels)
     padded_bias = np.zeros((groups, panels.shape[1] * shape.width), y.dtype)
     padded_bias[:, :filters] = bias.reshape(groups, filters)
     g = _block.describe(x_shape, y.shape, strip, row, column)
-    return _prepared.Prepared(_run, (shape,), g, (*tables[1:5], panels, padded_bias))
+    return _prepared.Prepared(_run, (shape,), g, (table, panels, padded_bias))
 
 
 def _block_bytes(weights):

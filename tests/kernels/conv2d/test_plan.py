@@ -178,3 +178,13 @@ def test_the_runs_of_each_phase_hold_its_taps(g: ConvGeometry, gradient: bool) -
             for c, v in column_taps
         ]
         assert at == wanted
+
+
+def test_a_tile_knows_the_rows_it_touches() -> None:
+    """Two images of 3 x 2 pixels, tiles of four: the second begins in one image and ends in the next."""
+    row = _plan.forward_direction(3, 3, 3, 1, 1, 1)
+    column = _plan.forward_direction(2, 2, 3, 1, 1, 1)
+    strip = _plan.cut(row, column, 2, 1, 4, Limits(1 << 20, 64, 64))
+    plan = _plan.plan(row, column, strip, 2, 1, 1, 4)
+    np.testing.assert_array_equal(plan.lines[[0, 4, 8]], [[0, 1], [0, 2], [1, 2]])
+    np.testing.assert_array_equal(plan.shifts, [-1, 0, 1])
