@@ -190,7 +190,7 @@ class ConvStep:
         if self.pooled:
             pooled = (self.shape[0], self.shape[1] // 2, self.shape[2] // 2, self.shape[3])
             selected = run.kept[self, "selected"] = run.buffer((self, "selected"), pooled, dtype)
-            options["selection"] = Selection(selected, self._rising(norm))
+            options["selection"] = Selection(selected, self._rising(norm), alone=not run.recording)
         source = self.node.inputs[0] if self.source is None else self.source.reading(run)
         moments = run.convolve(source, w, b, self.geometry, y, **options)
         if norm is None and self.norm is not None:

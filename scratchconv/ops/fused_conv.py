@@ -55,6 +55,7 @@ class Selection(NamedTuple):
 
     selected: Array  # (N, OH // 2, OW // 2, F): receives the largest value of each 2x2 window of y,
     positive: Array  # (F,): where this is true, else the smallest
+    alone: bool = False  # y itself is not wanted, and need not be written
 
 
 class Gradient(NamedTuple):
@@ -118,9 +119,9 @@ def forward(
 
 def finishing(y: Array, selection: Selection | None, kind: int = 0, far: int = FAR) -> Any:
     """Return what makes the description of a forward pass's finish, None if there is nothing to do."""
+    selected, positive, alone = selection or (None, None, False)
     if selection is not None:
-        kind |= _finish.SELECT
-    selected, positive = selection or (None, None)
+        kind |= _finish.SELECT | (_finish.DROP if alone else 0)
     make = functools.partial(_finish.make_finish, kind, y, coefficients=[positive], far=far, selected=selected)
     return make if kind else None
 

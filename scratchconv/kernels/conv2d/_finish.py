@@ -5,6 +5,7 @@ NOTHING         they stay as they are
 MOMENTS         mean and M2 = Σ (y - mean)² of each channel over the item, for BatchNorm (merged in ``merge_moments``)
  + SELECT       the largest (``positive``: or smallest) of each 2x2 window is stored: pooling before BatchNorm and ReLU,
                 which are monotone, so relu(bn(selected)) = pool(relu(bn(y)))
+ + DROP         y itself is not wanted: without MOMENTS it is left unwritten
 RECEIVE         the results are dx; they become g = [a > 0] (dx + extra), the gradient before the ReLU, in place, and
                 Σ g, Σ g (z - mean), Σ g (z2 - mean2) are taken, which BatchNorm's backward pass needs
  + EXTRA        extra is added
@@ -24,7 +25,7 @@ from scratchconv.kernels._jit import inner, kernel
 from scratchconv.kernels.conv2d._block import count_items, images_of, result_offset, result_rows_of
 from scratchconv.kernels.conv2d._source import FAR, goes_past_caches
 
-NOTHING, MOMENTS, SELECT, RECEIVE, EXTRA, MASK, MASK_AFFINE, SECOND, SUMS = 0, 1, 2, 4, 8, 16, 32, 64, 128
+NOTHING, MOMENTS, SELECT, RECEIVE, EXTRA, MASK, MASK_AFFINE, SECOND, SUMS, DROP = 0, 1, 2, 4, 8, 16, 32, 64, 128, 256
 
 
 class Finish(NamedTuple):
@@ -82,7 +83,7 @@ def finish_item(f, g, item, r, at, y):
             _moments(f, r, at + c, pixels, channels, channels - c, item * 3 * f.pitch + c, y, yi + c)
     elif f.kind & RECEIVE:
         receive_pixels(f, item, r, at, pixels, channels, y, yi)
-    else:
+    elif f.kind & DROP == 0:
         _carry(r, at, pixels * channels, y, yi, f.streams)
     if f.kind & SELECT:
         image, row = item // g.strips * g.images, item % g.strips * g.rows
