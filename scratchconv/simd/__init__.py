@@ -5,10 +5,9 @@ start of its memory. All functions work inside compiled kernels and as plain Pyt
 
 Vector
     ``load(x, i)``, ``store(x, i, v)``, ``load_partial(x, i, n)``, ``store_partial(x, i, v, n)``, ``splat(x, number)``
-    (dtype of array x), ``lanes_of(x)``, ``prefetch(x, i)``, ``prefetch_write(x, i)``, ``opaque(i)``; ``+ - * /``
-    between vectors, ``fma(a, b, c)``, ``square_root``, ``absolute``, ``sum_lanes(v)``, ``maximum`` and ``minimum``
-    (the second argument wins ties and NaN); comparisons ``< <= > >= == !=`` give a mask, masks combine with ``& | ^``,
-    ``select(mask, a, b)`` applies one.
+    (dtype of array x), ``lanes_of(x)``; ``+ - * /`` between vectors, ``fma(a, b, c)``, ``square_root``, ``absolute``,
+    ``sum_lanes(v)``, ``maximum`` and ``minimum`` (the second argument wins ties and NaN); comparisons
+    ``< <= > >= == !=`` give a mask, masks combine with ``& | ^``, ``select(mask, a, b)`` applies one.
 Tile
     ``TileShape(rows, vecs, dtype)`` passed as an argument fixes the shape at compile time; ``zeros(shape)``,
     ``spread(shape, w, wi)``, ``row_offsets(shape, table, i)``, ``tile_load``, ``tile_store`` and their ``_partial``
@@ -16,9 +15,11 @@ Tile
     (vectors times vectors), ``column_sums``, ``transpose``; ``+ - *`` between tiles.
 Tasks
     ``run_tasks(body, count, *arguments)`` calls ``body(i, *arguments)`` for each i, on all threads.
+Hints
+    ``prefetch(x, i)``, ``prefetch_write(x, i)``, ``stream(x, i, v)`` (a store past the caches), ``settle()`` after such
+    stores; ``opaque(i)``, ``keep_apart()`` for the compiler.
 Memory
-    ``memory_at(x, address, size)``, an array of the dtype of array x at an address; ``address_of(x, i)``;
-    ``prefetch_at(address)``.
+    ``memory_at(x, address, size)``, an array of the dtype of array x at an address.
 Transforms
     ``Transform(left, right, dtype)``, two constant matrices; ``transform(t, tile)`` = left X rightᵀ in every lane;
     ``grid_offsets(shape, columns, row_step, column_step)``, the offsets of a tile that is a grid of pixels.
@@ -26,8 +27,9 @@ CPU
     ``lanes(dtype)``, ``vector_bytes()``, ``vector_registers()``, ``cache_bytes(level)``.
 """
 
-from scratchconv.simd._address import address_of, memory_at, prefetch_at
+from scratchconv.simd._address import memory_at
 from scratchconv.simd._cpu import cache_bytes, lanes, vector_bytes, vector_registers
+from scratchconv.simd._hints import keep_apart, opaque, prefetch, prefetch_write, settle, stream
 from scratchconv.simd._product import column_sums, lane_fma, outer_fma, outer_fma_row
 from scratchconv.simd._tasks import run_tasks
 from scratchconv.simd._tile import (
@@ -45,22 +47,16 @@ from scratchconv.simd._types import TileShape, without_data
 from scratchconv.simd._vector import (
     absolute,
     fma,
-    keep_apart,
     lanes_of,
     load,
     load_partial,
     maximum,
     minimum,
-    opaque,
-    prefetch,
-    prefetch_write,
     select,
-    settle,
     splat,
     square_root,
     store,
     store_partial,
-    stream,
     sum_lanes,
 )
 
@@ -68,7 +64,6 @@ __all__ = [
     "TileShape",
     "Transform",
     "absolute",
-    "address_of",
     "cache_bytes",
     "column_sums",
     "fma",
@@ -86,7 +81,6 @@ __all__ = [
     "outer_fma",
     "outer_fma_row",
     "prefetch",
-    "prefetch_at",
     "prefetch_write",
     "row_offsets",
     "run_tasks",

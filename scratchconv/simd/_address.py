@@ -1,4 +1,4 @@
-"""Addresses: how one compiled call reaches arrays whose number is not known at compile time, or fetches them ahead."""
+"""An array found by its address: how one compiled call reaches arrays whose number is not known at compile time."""
 
 from __future__ import annotations
 
@@ -21,15 +21,6 @@ def memory_at(like: Any, address: int, size: int) -> Any:
     return np.frombuffer(buffer, like.dtype) if size else np.empty(0, like.dtype)
 
 
-def address_of(x: Any, i: int) -> int:
-    """The address of element ``i`` of ``x``."""
-    return int(x.ctypes.data) + int(i) * int(x.itemsize)
-
-
-def prefetch_at(address: int) -> None:
-    """Ask for the cache line at ``address`` ahead of its use; any address is allowed."""
-
-
 def _typing(like: Any, address: Any, size: Any) -> Any:
     fits = code.is_memory(like) and code.are_integers(address, size)
     return types.Array(like.dtype, 1, "C") if fits else None
@@ -49,13 +40,3 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, like: ir.Value, address: ir
     array.meminfo = ir.Constant(array.meminfo.type, None)
     array.parent = ir.Constant(array.parent.type, None)
     return array._getvalue()
-
-
-@code.primitive(address_of, lambda x, i: types.int64 if code.is_memory(x) and code.are_integers(i) else None)
-def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value) -> ir.Value:
-    return builder.ptrtoint(code.element(builder, context, sig.args[0], x, i), code.I64)
-
-
-@code.primitive(prefetch_at, lambda address: types.none if code.are_integers(address) else None)
-def _(builder: ir.IRBuilder, context: Any, sig: Any, address: ir.Value) -> None:
-    code.prefetch(builder, builder.inttoptr(address, code.I8.as_pointer()), for_write=0)

@@ -59,46 +59,9 @@ def store_partial(x: Any, i: int, v: Any, n: int) -> None:
     flat(x)[i : i + n] = v[:n]
 
 
-def stream(x: Any, i: int, v: Any) -> None:
-    """``x[i : i + lanes] = v`` past the caches, for results larger than they are; the address must divide a vector.
-
-    An ordinary store first reads the line that it writes into, and puts out another one that someone may need.
-    """
-    store(x, i, v)
-
-
-def settle() -> None:
-    """Let no later store overtake the streamed ones: the last statement of a task that has called :func:`stream`."""
-
-
 def splat(x: Any, number: float) -> Any:
     """Vector of the dtype of array ``x`` with ``number`` in every lane."""
     return np.full(lanes_of(x), number, x.dtype)
-
-
-def prefetch(x: Any, i: int) -> None:
-    """Ask for the cache line of ``x[i]`` ahead of its use; any address is allowed."""
-
-
-def prefetch_write(x: Any, i: int) -> None:
-    """As :func:`prefetch`, for a line that is going to be written."""
-
-
-def opaque(i: int) -> int:
-    """The integer ``i``, hidden from the optimiser, which may move no load or store across.
-
-    Put round the offset of an FMA loop's operand it keeps LLVM from turning one base and a few offsets into many
-    pointers, and from loading a later iteration's operands early: both run out of registers and spill the tile.
-    """
-    return i
-
-
-def keep_apart() -> None:
-    """First statement of a helper that is to stay a function of its own in machine code.
-
-    LLVM would otherwise put small helpers, and those with one caller, into their callers, where the caller's values
-    take the registers that an inner loop needs: some loops run at half speed then.
-    """
 
 
 def _array_and_integers(x: Any, *integers: Any) -> Any:
@@ -120,16 +83,6 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value, v
     code.store_vector(builder, sig.args[2], v, code.element(builder, context, sig.args[0], x, i))
 
 
-@code.primitive(stream, lambda x, i, v: types.none if _array_and_integers(x, i) == v else None)
-def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value, v: ir.Value) -> None:
-    code.stream_vector(builder, sig.args[2], v, code.element(builder, context, sig.args[0], x, i))
-
-
-@code.primitive(settle, lambda: types.none)
-def _(builder: ir.IRBuilder, context: Any, sig: Any) -> None:
-    builder.fence("seq_cst")
-
-
 @code.primitive(load_partial, lambda x, i, n: _array_and_integers(x, i, n))
 def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value, n: ir.Value) -> ir.Value:
     mask = code.first_lanes(builder, sig.return_type.lanes, n)
@@ -146,36 +99,6 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value, v
 def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, number: ir.Value) -> ir.Value:
     scalar = code.cast_scalar(builder, context, sig.args[1], number, sig.return_type.dtype)
     return code.splat(builder, scalar, sig.return_type.lanes)
-
-
-def _array_and_index(x: Any, i: Any) -> Any:
-    return types.none if isinstance(x, types.Array) and code.are_integers(i) else None
-
-
-@code.primitive(prefetch, _array_and_index)
-def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value) -> None:
-    _prefetch(builder, context, sig, x, i, for_write=0)
-
-
-@code.primitive(prefetch_write, _array_and_index)
-def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value) -> None:
-    _prefetch(builder, context, sig, x, i, for_write=1)
-
-
-def _prefetch(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value, i: ir.Value, for_write: int) -> None:
-    where = builder.bitcast(code.element(builder, context, sig.args[0], x, i), code.I8.as_pointer())
-    code.prefetch(builder, where, for_write)
-
-
-@code.primitive(opaque, lambda i: types.int64 if code.are_integers(i) else None)
-def _(builder: ir.IRBuilder, context: Any, sig: Any, i: ir.Value) -> ir.Value:
-    kind = ir.FunctionType(code.I64, [code.I64])
-    return builder.asm(kind, "", "=r,0,~{memory}", [code.as_index(builder, i)], side_effect=True)
-
-
-@code.primitive(keep_apart, lambda: types.none)
-def _(builder: ir.IRBuilder, context: Any, sig: Any) -> None:
-    builder.function.attributes.add("noinline")
 
 
 # ---------------------------------------------------------------- arithmetic

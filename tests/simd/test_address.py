@@ -45,20 +45,3 @@ def test_vectors_are_loaded_from_it(dtype: type) -> None:
         out = np.full(lanes, np.nan, dtype)
         program(x[:0].copy(), x.ctypes.data, x.size, out)
         np.testing.assert_array_equal(out, x[2 : 2 + lanes])
-
-
-@kernel
-def touch(x, i, beyond):
-    """Addresses that belong to nobody may be fetched ahead, too."""
-    at = simd.address_of(x, i)
-    simd.prefetch_at(at)
-    simd.prefetch_at(at + beyond)
-    return at
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_addresses_count_elements_and_fetching_changes_nothing(dtype: type) -> None:
-    x = np.arange(9, dtype=dtype)
-    for program in forms(touch):
-        assert program(x, 5, 1 << 40) == x.ctypes.data + 5 * x.itemsize
-        np.testing.assert_array_equal(x, np.arange(9))

@@ -226,22 +226,3 @@ def test_arrays_that_flat_offsets_cannot_address_are_refused() -> None:
         for wrong in (x.T, x[:, ::2]):
             with pytest.raises((TypingError, ValueError), match=r"load|C-contiguous"):
                 program(wrong, 0, out, 0)
-
-
-@kernel
-def streamed_copy(x, y):
-    for i in range(0, x.size, simd.lanes_of(x)):
-        simd.stream(y, i, simd.load(x, i))
-    simd.settle()
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_streamed_vectors_arrive(dtype: type) -> None:
-    """As other stores do; that they go past the caches changes no result."""
-    x = np.arange(64, dtype=dtype)
-    for program in forms(streamed_copy):
-        raw = np.full(64 + 16, GUARD, dtype)
-        start = -(raw.ctypes.data // raw.itemsize) % (64 // raw.itemsize)
-        program(x, raw[start : start + 64])
-        np.testing.assert_array_equal(raw[start : start + 64], x)
-        assert np.all(np.delete(raw, np.s_[start : start + 64]) == GUARD)

@@ -74,7 +74,9 @@ def cut(batch: int, down: int, row_bytes: int, budget: int) -> tuple[int, int]:
     return 1, rows + rows % 2  # an even one, so that no window of a 2x2 pooling is cut
 
 
-def _x_block(x: tuple[int, ...], y: tuple[int, ...], images: int, rows: int, columns: int, lanes: int) -> Block:
+def _x_block(
+    x: tuple[int, int, int, int], y: tuple[int, int, int, int], images: int, rows: int, columns: int, lanes: int
+) -> Block:
     """Work items of ``rows`` result rows as blocks of x with ``columns`` windows a row."""
     return Block(
         *x, *y[1:], step=STRIDE, column_step=STRIDE, spread=1,
@@ -90,7 +92,7 @@ def _slabs(g: Block) -> tuple[int, int]:
 
 
 @functools.lru_cache(maxsize=512)
-def forward(x: tuple[int, ...], y: tuple[int, ...], dtype: np.dtype) -> tuple[Block, Layout]:
+def forward(x: tuple[int, int, int, int], y: tuple[int, int, int, int], dtype: np.dtype) -> tuple[Block, Layout]:
     """Blocks of x and the scratch for y (shapes, NHWC)."""
     shape, lanes = forward_tile(y[2], dtype), simd.lanes(dtype)
     row_bytes = (STRIDE * x[2] * round_up(x[3], lanes) * AHEAD + y[2] * y[3]) * dtype.itemsize
@@ -103,7 +105,9 @@ def forward(x: tuple[int, ...], y: tuple[int, ...], dtype: np.dtype) -> tuple[Bl
 
 
 @functools.lru_cache(maxsize=512)
-def backward(x: tuple[int, ...], dy: tuple[int, ...], dtype: np.dtype) -> tuple[Block, Block, Layout]:
+def backward(
+    x: tuple[int, int, int, int], dy: tuple[int, int, int, int], dtype: np.dtype
+) -> tuple[Block, Block, Layout]:
     """Blocks of x, blocks of dy and the scratch for both gradients (shapes, NHWC)."""
     shape, lanes = tiles(dtype).blocks, simd.lanes(dtype)
     pitch, filters = round_up(x[3], lanes), round_up(dy[3], lanes)

@@ -46,10 +46,11 @@ def _sum_pixels(shape, x, origin, g, images, window, dy, di, pixel, rows, total,
         for i in range(window[0], window[1]):
             start = origin + (n * g.height + i * g.step) * g.width * g.pixel
             d = di + (n * rows + i) * g.result_w * pixel
-            next_line, last = take(ahead, total, window[3] - window[2])
+            next_line, last = take(ahead, total, 2 * (window[3] - window[2]))
             for j in range(window[2], window[3]):
                 simd.prefetch(total, next_line)
-                next_line = min(next_line + fetched, last)
+                simd.prefetch(total, min(next_line + fetched, last))
+                next_line = min(next_line + 2 * fetched, last)
                 at = simd.opaque(start + j * g.column_step * g.pixel)
                 acc = simd.outer_fma(acc, x, at, offsets, dy, d + j * pixel)
     return acc
@@ -145,7 +146,7 @@ def _work(task, chunks, blocks, shape, x, dy, g, starts, windows, row_at, groups
             begin_list(ahead)
             list_source(ahead, total, x, source_stretch(x, g, item + 1, 1))
             list_source(ahead, total, dy, result_stretch(total, g, item + 1, 1))
-            end_list(ahead, total, starts.size * (panels.last - panels.first) * pixels)
+            end_list(ahead, total, 2 * starts.size * (panels.last - panels.first) * pixels)
         _item(shape, image, origin, gradient, di, g, item, starts, windows, row_at, panels, padded, padded_at, total,
                chunk * size, item == first, ahead)  # fmt: skip
 

@@ -24,10 +24,11 @@ TILES: dict[str, dict[Pair, tuple[tuple[int, Pair], ...]]] = {
 }
 
 # Those of the weight gradient, each up to a number of pixels. It sums over pixels, in short sums, where PyTorch's error
-# grows with their number: larger tiles keep the promise, for 5x5 kernels from some thousand pixels on, below it direct.
+# grows with their number: the more there are, the larger tiles keep the promise; for 5x5 kernels, direct below some
+# thousand.
 DIRECT = (0, 0)
 WEIGHT_TILES: dict[str, dict[Pair, tuple[tuple[int, Pair], ...]]] = {
-    "exact": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((4095, DIRECT), (MANY, (2, 4)))},
+    "exact": {(3, 3): ((511, (2, 2)), (2047, (2, 4)), (MANY, (4, 4))), (5, 5): ((4095, DIRECT), (MANY, (2, 4)))},
     "fast": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((MANY, (4, 4)),)},
 }
 

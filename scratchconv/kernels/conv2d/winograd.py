@@ -172,10 +172,11 @@ def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exa
 def joins(w, pixels, precision="exact"):
     """Whether run_backward is as exact and pays, for kernels ``w`` (r, r', C, F) and as many ``pixels`` of y."""
     taps, filters = w.shape[:2], w.shape[3]
-    if plan.choose_results(precision, taps, pixels, plan.WEIGHT_TILES) == plan.DIRECT:
+    tile = plan.choose_results(precision, taps, filters)
+    most = plan.choose_results(precision, taps, pixels, plan.WEIGHT_TILES)
+    if tile[0] * tile[1] > most[0] * most[1]:
         return False
-    planes = plan.planes(plan.choose_results(precision, taps, filters), taps)
-    return planes * w[0, 0].nbytes <= JOINED * simd.cache_bytes(2)
+    return plan.planes(tile, taps) * w[0, 0].nbytes <= JOINED * simd.cache_bytes(2)
 
 
 def run_backward(x, dy, w, stride, padding, dilation, groups, dx, dw, make_finish=None, precision="exact"):

@@ -90,7 +90,7 @@ def test_many_channels_take_the_smaller_tiles_forward_and_those_of_dy_backward(m
     problem = random_problem(ConvGeometry(1, (6, 6), 70, (3, 3), 5, padding=(1, 1))).astype(np.float32)
     for function in FUNCTIONS:
         run(winograd, function, problem)
-    assert tiles == [(2, 2), (2, 4), (4, 4)]
+    assert tiles == [(2, 2), (2, 4), (2, 2)]  # of 70 channels, of 5 filters, of 36 pixels
 
 
 def test_fast_tiles_give_equal_bits_for_any_number_of_threads() -> None:
@@ -111,7 +111,9 @@ def test_where_it_applies_and_where_it_pays() -> None:
     assert not winograd.applies((3, 4), *ones)
     assert not winograd.applies((5, 5), *ones, 64)
     assert winograd.applies((5, 5), *ones, 64, "fast")
-    assert winograd.joins(np.empty((3, 3, 64, 64), np.float32), 1)
+    assert winograd.joins(np.empty((3, 3, 64, 64), np.float32), 512)
+    assert not winograd.joins(np.empty((3, 3, 64, 64), np.float32), 511)  # smaller tiles keep the promise for dw
+    assert winograd.joins(np.empty((3, 3, 16, 65), np.float32), 1)  # as these are
     assert not winograd.joins(np.empty((3, 3, 512, 512), np.float32), 10_000)  # sums for dw that leave L2
     assert winograd.joins(np.empty((5, 5, 16, 32), np.float32), 4096)
     assert not winograd.joins(np.empty((5, 5, 16, 32), np.float32), 4095)  # fewer pixels are summed by direct

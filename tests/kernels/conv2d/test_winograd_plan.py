@@ -30,7 +30,9 @@ def test_the_tile_depends_on_precision_and_on_how_many_channels_are_added_up() -
     assert not plan.is_accurate("exact", (5, 5), 33)
     assert plan.is_accurate("fast", (5, 5), 512)
     assert not plan.is_accurate("exact", (3, 5), 1)
-    assert plan.choose_results("exact", (3, 3), 512, plan.WEIGHT_TILES) == (4, 4)
+    assert [plan.choose_results("exact", (3, 3), n, plan.WEIGHT_TILES) for n in (511, 512, 2047, 2048)] == [
+        (2, 2), (2, 4), (2, 4), (4, 4)
+    ]  # fmt: skip
     assert plan.choose_results("exact", (5, 5), 4095, plan.WEIGHT_TILES) == plan.DIRECT
     assert plan.choose_results("exact", (5, 5), 4096, plan.WEIGHT_TILES) == (2, 4)
 
