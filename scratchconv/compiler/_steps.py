@@ -129,15 +129,12 @@ class Chain:
             mask=run.kept.get((self, "stored")),
             extra=None if whole else gradients.pixels_of(self.value),
             z=z,
-            mean=norm.scale * 0 if norm.mean is None else norm.mean,
+            mean=norm.mean,
             far=run.far,
         )
         if len(self.convolutions) > 1:
             second = self.convolutions[1]
-            norm2 = run.kept[second, "norm"]
-            target = target._replace(
-                z2=run.kept[second, "y"], mean2=norm2.scale * 0 if norm2.mean is None else norm2.mean
-            )
+            target = target._replace(z2=run.kept[second, "y"], mean2=run.kept[second, "norm"].mean)
         return target
 
     def finish(self, gradients: Gradients, g: Array, sums: Sums | None) -> None:

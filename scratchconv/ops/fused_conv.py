@@ -77,7 +77,7 @@ class Target(NamedTuple):
     mask: Array | None = None  # a, where it is stored; a Reading with a scale knows its own mask
     extra: Array | None = None  # the gradient that arrives by the skip connection
     z: Array | None = None  # with the mean of z: Σ g and Σ g * (z - mean) are wanted
-    mean: Array | None = None  # (C,)
+    mean: Array | None = None  # (C,), or None for zeros
     z2: Array | None = None  # a second BatchNorm's input, likewise
     mean2: Array | None = None
     far: int = FAR  # bytes from which on ``g`` is stored past the caches
@@ -229,16 +229,13 @@ def _receiving(source: Reading, target: Target) -> int:
 
 def _receiving_arrays(source: Reading, target: Target) -> dict[str, Any]:
     """Return the arrays and coefficients that belong to ``_receiving``."""
-    zeros = np.zeros(target.g.shape[3])
-    scale, shift = (zeros, zeros) if source.scale is None else (source.scale, source.shift)
-    means = [zeros if mean is None else mean for mean in (target.mean, target.mean2)]
     z = source.z if source.scale is not None else target.z
     return {
         "z": z,
         "a": target.mask,
         "extra": target.extra,
         "z2": target.z2,
-        "coefficients": [scale, shift, *means],
+        "coefficients": [source.scale, source.shift, target.mean, target.mean2],
         "far": target.far,
     }
 

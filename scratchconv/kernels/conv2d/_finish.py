@@ -23,7 +23,7 @@ import numpy as np
 from scratchconv import simd
 from scratchconv.kernels._jit import inner, kernel
 from scratchconv.kernels.conv2d._block import count_items, images_of, result_offset, result_rows_of
-from scratchconv.kernels.conv2d._source import FAR, goes_past_caches
+from scratchconv.kernels.conv2d._source import FAR, coefficient_rows, goes_past_caches, no_numbers
 
 NOTHING, MOMENTS, SELECT, RECEIVE, EXTRA, MASK, MASK_AFFINE, SECOND, SUMS, DROP = 0, 1, 2, 4, 8, 16, 32, 64, 128, 256
 
@@ -45,7 +45,7 @@ class Finish(NamedTuple):
 
 def nothing(y):
     """Leave the results ``y`` alone."""
-    none = y[:0].reshape(-1)
+    none = no_numbers(y.dtype)
     return Finish(NOTHING, none, none, none, none, none, none, 0, none, int(goes_past_caches(y, y.shape[-1])))
 
 
@@ -59,15 +59,11 @@ def make_finish(kind, y, items, coefficients=(), far=FAR, **arrays):
 
     They are stored past the caches from ``far`` bytes on.
     """
-    none = y[:0].reshape(-1)
-    pitch = -(-y.shape[3] // 16) * 16
-    rows = np.zeros((max(1, len(coefficients)), pitch), y.dtype)
-    for row, values in zip(rows, coefficients, strict=False):
-        row[: y.shape[3]] = values
-    flat = {name: none if array is None else array.reshape(-1) for name, array in arrays.items()}
-    given = [flat.get(name, none) for name in ("z", "a", "extra", "z2", "selected")]
+    rows, pitch = coefficient_rows(coefficients, y.shape[3], y.dtype)
+    given = [arrays.get(name) for name in ("z", "a", "extra", "z2", "selected")]
+    given = [no_numbers(y.dtype) if array is None else array.reshape(-1) for array in given]
     sums = np.empty(items * 3 * pitch, y.dtype)
-    return Finish(kind, *given, rows.reshape(-1), pitch, sums, int(goes_past_caches(y, y.shape[3], far)))
+    return Finish(kind, *given, rows, pitch, sums, int(goes_past_caches(y, y.shape[3], far)))
 
 
 @inner
