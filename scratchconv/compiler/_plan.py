@@ -57,7 +57,10 @@ class Plan:
 
     def repeat(self, *arrays: Array) -> Array:
         """Run without a backward pass, by a program that was made ready in an earlier call if there is one."""
-        program = self._programs.pop() if self._programs else None
+        try:
+            program = self._programs.pop()  # in one step: another thread may want it, too
+        except IndexError:
+            program = None
         if program is None or not program.fits():
             program = Program(self, arrays)
             y = program.first

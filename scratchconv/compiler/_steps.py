@@ -129,15 +129,12 @@ class Chain:
             mask=run.kept.get((self, "stored")),
             extra=None if whole else gradients.pixels_of(self.value),
             z=z,
-            mean=norm.scale * 0 if norm.mean is None else norm.mean,
+            mean=norm.mean,
             far=run.far,
         )
         if len(self.convolutions) > 1:
             second = self.convolutions[1]
-            norm2 = run.kept[second, "norm"]
-            target = target._replace(
-                z2=run.kept[second, "y"], mean2=norm2.scale * 0 if norm2.mean is None else norm2.mean
-            )
+            target = target._replace(z2=run.kept[second, "y"], mean2=run.kept[second, "norm"].mean)
         return target
 
     def finish(self, gradients: Gradients, g: Array, sums: Sums | None) -> None:
@@ -190,7 +187,7 @@ class ConvStep:
         if self.pooled:
             pooled = (self.shape[0], self.shape[1] // 2, self.shape[2] // 2, self.shape[3])
             selected = run.kept[self, "selected"] = run.buffer((self, "selected"), pooled, dtype)
-            options["selection"] = Selection(selected, self._rising(norm))
+            options["selection"] = Selection(selected, self._rising(norm), alone=not run.recording)
         source = self.node.inputs[0] if self.source is None else self.source.reading(run)
         moments = run.convolve(source, w, b, self.geometry, y, **options)
         if norm is None and self.norm is not None:

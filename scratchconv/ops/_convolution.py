@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from scratchconv import backends
 from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive, rows, strided, winograd
@@ -28,8 +31,16 @@ class Geometry(NamedTuple):
 
 def choose(w: tuple[int, ...], geometry: Geometry, results: Array) -> Any:
     """Return the module that computes ``results``, y (N, OH, OW, F) or dx (N, H, W, C), from ``w`` (KH, KW, C/G, F)."""
+    return _choose(backends.conv.algorithm, backends.conv.precision, w, geometry, results.shape, results.dtype)
+
+
+@functools.lru_cache(maxsize=1024)
+def _choose(
+    name: str, precision: str, w: tuple[int, ...], geometry: Geometry, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Any:
+    """As ``choose``; one of its questions after the other takes longer than to launch a kernel."""
     stride, padding, dilation, groups = geometry
-    name, precision, taps = backends.conv.algorithm, backends.conv.precision, w[:2]
+    results, taps = np.ndarray(shape, dtype, bytes(dtype.itemsize), 0, (0,) * len(shape)), w[:2]
     if name in ("naive", "im2col"):
         return {"naive": naive, "im2col": im2col}[name]
     channels = w[2] * w[3] // results.shape[3]  # that are added up: of x, or of dy for the input gradient

@@ -73,8 +73,7 @@ def forward(
         divisor = 1.0
         result = losses.reshape(target.shape)
     else:
-        counted = labels[labels != ignore_index]
-        divisor = float(factors[counted].sum(dtype=np.float64)) if reduction == "mean" else 1.0
+        divisor = 1.0 if reduction == "sum" else _weight_of(labels, weight, ignore_index)
         result = np.asarray(losses.sum() / divisor if divisor else np.nan)
     saved = Saved(logp, labels, factors, ignore_index, float(label_smoothing), divisor, logits.shape)
     return result.astype(logits.dtype), saved
@@ -86,10 +85,16 @@ def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | 
         return (None,)
     logp, labels, factors, ignore_index, smoothing, divisor, shape = saved
     each = np.divide(dy, divisor or np.nan, dtype=np.float64)
-    scale = np.ascontiguousarray(np.broadcast_to(each.reshape(-1), labels.shape))
+    scale = np.full(labels.shape, each) if each.ndim == 0 else np.ascontiguousarray(each.reshape(-1))
     dx = empty(logp.shape, logp.dtype)
     kernels.loss_gradient(logp, labels, factors, ignore_index, smoothing, scale, dx)
     return (_class_back(dx, shape, 1 if len(shape) > 1 else 0),)
+
+
+def _weight_of(labels: Array, weight: Array | None, ignore_index: int) -> float:
+    """Return the sum of the weights of all labels that count."""
+    counted = labels != ignore_index
+    return float(counted.sum() if weight is None else weight[labels[counted]].sum(dtype=np.float64))
 
 
 def _check_parameters(logits: Array, weight: Array | None, reduction: str, label_smoothing: float) -> None:
@@ -117,9 +122,11 @@ def _checked_labels(logits: Array, target: Array, ignore_index: int) -> Array:
         raise error(f"target must have shape {expected} for logits {logits.shape}, got {target.shape}")
     classes = logits.shape[min(1, logits.ndim - 1)]
     labels = np.ascontiguousarray(target).reshape(-1).astype(np.int64)
-    wrong = labels[((labels < 0) | (labels >= classes)) & (labels != ignore_index)]
-    if wrong.size:
-        raise IndexError(f"labels must lie between 0 and {classes - 1} (logits {logits.shape}), got {wrong[0]}")
+    outside = labels.view(np.uint64) >= classes  # negative ones are very large there
+    if outside.any():
+        wrong = labels[outside & (labels != ignore_index)]
+        if wrong.size:
+            raise IndexError(f"labels must lie between 0 and {classes - 1} (logits {logits.shape}), got {wrong[0]}")
     return labels
 
 

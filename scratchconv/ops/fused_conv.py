@@ -55,6 +55,7 @@ class Selection(NamedTuple):
 
     selected: Array  # (N, OH // 2, OW // 2, F): receives the largest value of each 2x2 window of y,
     positive: Array  # (F,): where this is true, else the smallest
+    alone: bool = False  # y itself is not wanted, and need not be written
 
 
 class Gradient(NamedTuple):
@@ -76,7 +77,7 @@ class Target(NamedTuple):
     mask: Array | None = None  # a, where it is stored; a Reading with a scale knows its own mask
     extra: Array | None = None  # the gradient that arrives by the skip connection
     z: Array | None = None  # with the mean of z: Σ g and Σ g * (z - mean) are wanted
-    mean: Array | None = None  # (C,)
+    mean: Array | None = None  # (C,), or None for zeros
     z2: Array | None = None  # a second BatchNorm's input, likewise
     mean2: Array | None = None
     far: int = FAR  # bytes from which on ``g`` is stored past the caches
@@ -118,9 +119,9 @@ def forward(
 
 def finishing(y: Array, selection: Selection | None, kind: int = 0, far: int = FAR) -> Any:
     """Return what makes the description of a forward pass's finish, None if there is nothing to do."""
+    selected, positive, alone = selection or (None, None, False)
     if selection is not None:
-        kind |= _finish.SELECT
-    selected, positive = selection or (None, None)
+        kind |= _finish.SELECT | (_finish.DROP if alone else 0)
     make = functools.partial(_finish.make_finish, kind, y, coefficients=[positive], far=far, selected=selected)
     return make if kind else None
 
@@ -228,16 +229,13 @@ def _receiving(source: Reading, target: Target) -> int:
 
 def _receiving_arrays(source: Reading, target: Target) -> dict[str, Any]:
     """Return the arrays and coefficients that belong to ``_receiving``."""
-    zeros = np.zeros(target.g.shape[3])
-    scale, shift = (zeros, zeros) if source.scale is None else (source.scale, source.shift)
-    means = [zeros if mean is None else mean for mean in (target.mean, target.mean2)]
     z = source.z if source.scale is not None else target.z
     return {
         "z": z,
         "a": target.mask,
         "extra": target.extra,
         "z2": target.z2,
-        "coefficients": [scale, shift, *means],
+        "coefficients": [source.scale, source.shift, target.mean, target.mean2],
         "far": target.far,
     }
 

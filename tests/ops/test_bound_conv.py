@@ -44,6 +44,19 @@ def test_as_often_as_called(layer: str, kind: str, dtype: type) -> None:
 
 
 @dtypes
+@pytest.mark.parametrize("layer", LAYERS)
+def test_what_is_selected_without_the_rest(layer: str, dtype: type) -> None:
+    make = layer_of(LAYERS[layer], dtype)
+    arguments = make.reading("activation"), make.draw(*make.w), make.draw(make.g.filters), make.geometry
+    y, unwanted = make.room(*make.y), make.room(*make.y)
+    shape, positive = windows(y).max((2, 4)).shape, make.rng.random(make.g.filters) > 0.5
+    wanted, alone = Selection(make.room(*shape), positive), Selection(make.room(*shape), positive, alone=True)
+    fused_conv.forward(*arguments, y, selection=wanted)
+    fused_conv.forward(*arguments, unwanted, selection=alone)
+    np.testing.assert_array_equal(alone.selected, wanted.selected)
+
+
+@dtypes
 @kinds
 def test_an_activation_and_its_mean(kind: str, dtype: type) -> None:
     make = layer_of(LAYERS["direct, stride 2"], dtype)

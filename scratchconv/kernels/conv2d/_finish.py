@@ -5,6 +5,7 @@ NOTHING         they stay as they are
 MOMENTS         mean and M2 = Σ (y - mean)² of each channel over the item, for BatchNorm (merged in ``merge_moments``)
  + SELECT       the largest (``positive``: or smallest) of each 2x2 window is stored: pooling before BatchNorm and ReLU,
                 which are monotone, so relu(bn(selected)) = pool(relu(bn(y)))
+ + DROP         y itself is not wanted: without MOMENTS it is left unwritten
 RECEIVE         the results are dx; they become g = [a > 0] (dx + extra), the gradient before the ReLU, in place, and
                 Σ g, Σ g (z - mean), Σ g (z2 - mean2) are taken, which BatchNorm's backward pass needs
  + EXTRA        extra is added
@@ -22,9 +23,9 @@ import numpy as np
 from scratchconv import simd
 from scratchconv.kernels._jit import inner, kernel
 from scratchconv.kernels.conv2d._block import count_items, images_of, result_offset, result_rows_of
-from scratchconv.kernels.conv2d._source import FAR, goes_past_caches
+from scratchconv.kernels.conv2d._source import FAR, coefficient_rows, goes_past_caches, no_numbers
 
-NOTHING, MOMENTS, SELECT, RECEIVE, EXTRA, MASK, MASK_AFFINE, SECOND, SUMS = 0, 1, 2, 4, 8, 16, 32, 64, 128
+NOTHING, MOMENTS, SELECT, RECEIVE, EXTRA, MASK, MASK_AFFINE, SECOND, SUMS, DROP = 0, 1, 2, 4, 8, 16, 32, 64, 128, 256
 
 
 class Finish(NamedTuple):
@@ -44,7 +45,7 @@ class Finish(NamedTuple):
 
 def nothing(y):
     """Leave the results ``y`` alone."""
-    none = y[:0].reshape(-1)
+    none = no_numbers(y.dtype)
     return Finish(NOTHING, none, none, none, none, none, none, 0, none, int(goes_past_caches(y, y.shape[-1])))
 
 
@@ -58,15 +59,11 @@ def make_finish(kind, y, items, coefficients=(), far=FAR, **arrays):
 
     They are stored past the caches from ``far`` bytes on.
     """
-    none = y[:0].reshape(-1)
-    pitch = -(-y.shape[3] // 16) * 16
-    rows = np.zeros((max(1, len(coefficients)), pitch), y.dtype)
-    for row, values in zip(rows, coefficients, strict=False):
-        row[: y.shape[3]] = values
-    flat = {name: none if array is None else array.reshape(-1) for name, array in arrays.items()}
-    given = [flat.get(name, none) for name in ("z", "a", "extra", "z2", "selected")]
+    rows, pitch = coefficient_rows(coefficients, y.shape[3], y.dtype)
+    given = [arrays.get(name) for name in ("z", "a", "extra", "z2", "selected")]
+    given = [no_numbers(y.dtype) if array is None else array.reshape(-1) for array in given]
     sums = np.empty(items * 3 * pitch, y.dtype)
-    return Finish(kind, *given, rows.reshape(-1), pitch, sums, int(goes_past_caches(y, y.shape[3], far)))
+    return Finish(kind, *given, rows, pitch, sums, int(goes_past_caches(y, y.shape[3], far)))
 
 
 @inner
@@ -82,7 +79,7 @@ def finish_item(f, g, item, r, at, y):
             _moments(f, r, at + c, pixels, channels, channels - c, item * 3 * f.pitch + c, y, yi + c)
     elif f.kind & RECEIVE:
         receive_pixels(f, item, r, at, pixels, channels, y, yi)
-    else:
+    elif f.kind & DROP == 0:
         _carry(r, at, pixels * channels, y, yi, f.streams)
     if f.kind & SELECT:
         image, row = item // g.strips * g.images, item % g.strips * g.rows

@@ -16,6 +16,7 @@ GRADIENT          first * c0 + (second - c1) * c2 + c3                      firs
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import NamedTuple
 
@@ -53,14 +54,27 @@ def make_source(kind, x, second=None, third=None, coefficients=(), far=FAR):
     ``x`` is what the convolution sees; with POOLED the array itself, ``first``, is the smaller g.
     """
     shape = x.shape if second is None else second.shape
-    nothing = np.empty(0, x.dtype)
-    pitch = -(-shape[3] // 16) * 16
-    rows = np.zeros((max(1, len(coefficients)), pitch), x.dtype)
-    for row, values in zip(rows, coefficients, strict=False):
-        row[: shape[3]] = values
-    second, third = (nothing if array is None else array.reshape(-1) for array in (second, third))
+    rows, pitch = coefficient_rows(coefficients, shape[3], x.dtype)
+    second = no_numbers(x.dtype) if second is None else second.reshape(-1)
+    third = no_numbers(x.dtype) if third is None else third.reshape(-1)
     streams = int(kind & STORE and goes_past_caches(third, shape[3], far))
-    return Source(kind, shape[3], shape[2], shape[1], x.reshape(-1), second, third, rows.reshape(-1), pitch, streams)
+    return Source(kind, shape[3], shape[2], shape[1], x.reshape(-1), second, third, rows, pitch, streams)
+
+
+def coefficient_rows(values, channels, dtype):
+    """Rows of ``channels`` numbers, flat, and the distance from one to the next; None is a row of zeros."""
+    pitch = -(-channels // 16) * 16
+    rows = np.zeros((max(1, len(values)), pitch), dtype)
+    for k, row in enumerate(values):
+        if row is not None:
+            rows[k, :channels] = row
+    return rows.reshape(-1), pitch
+
+
+@functools.cache
+def no_numbers(dtype):
+    """The array that stands for a missing one."""
+    return np.empty(0, dtype)
 
 
 def goes_past_caches(y, channels, far=FAR):
@@ -78,8 +92,9 @@ def far_for(working_set):
 
 def plain(x):
     """The array ``x`` (N, H, W, C) itself."""
-    return Source(PLAIN, x.shape[3], x.shape[2], x.shape[1], x.reshape(-1), x[:0].reshape(-1), x[:0].reshape(-1),
-                  x[:0].reshape(-1), 0, 0)  # fmt: skip
+    _, rows, columns, channels = x.shape
+    none = no_numbers(x.dtype)
+    return Source(PLAIN, channels, columns, rows, x.reshape(-1), none, none, none, 0, 0)
 
 
 @inner
