@@ -25,8 +25,10 @@ def _transform(t, w, depth, lanes, width, plane, out):
 def transform_weights(maps, w, tiling):
     """Transform ``w`` (r, r', C, F) to planes, each cut into panels of the width of the register tile."""
     taps, depth, filters = w.shape[:2], w.shape[2], w.shape[3]
-    padded = np.zeros((*taps, depth, tiling.width), w.dtype)
-    padded[..., :filters] = w
+    padded = np.ascontiguousarray(w)
+    if filters != tiling.width:
+        padded = np.zeros((*taps, depth, tiling.width), w.dtype)
+        padded[..., :filters] = w
     planes = maps.source.rows * maps.source.columns
     out = _aligned(planes * tiling.weight_plane, w.dtype)
     _transform(maps.kernel, padded.reshape(-1), depth, tiling.width, maps.tile.width, tiling.weight_plane, out)
