@@ -10,9 +10,9 @@ Vector
     ``< <= > >= == !=`` give a mask, masks combine with ``& | ^``, ``select(mask, a, b)`` applies one.
 Tile
     ``TileShape(rows, vecs, dtype)`` passed as an argument fixes the shape at compile time; ``zeros(shape)``,
-    ``spread(shape, w, wi)``, ``row_offsets(shape, table, i)``, ``tile_load``, ``tile_store`` and their ``_partial``
-    forms, ``outer_fma`` (numbers times vectors), ``outer_fma_row`` (one broadcast feeds several taps), ``lane_fma``
-    (vectors times vectors), ``column_sums``, ``transpose``; ``+ - *`` between tiles.
+    ``spread(shape, w, wi)``, ``row_offsets(shape, table, i)``, ``tile_load``, ``tile_store``, their ``_partial`` forms
+    and ``tile_stream``, ``outer_fma`` (numbers times vectors), ``outer_fma_row`` (one broadcast feeds several taps),
+    ``lane_fma`` (vectors times vectors), ``column_sums``, ``transpose``; ``+ - *`` between tiles.
 Tasks
     ``run_tasks(body, count, *arguments)`` calls ``body(i, *arguments)`` for each i, on all threads.
 Hints
@@ -39,6 +39,7 @@ from scratchconv.simd._tile import (
     tile_load_partial,
     tile_store,
     tile_store_partial,
+    tile_stream,
     zeros,
 )
 from scratchconv.simd._transform import Transform, grid_offsets, transform
@@ -97,6 +98,7 @@ __all__ = [
     "tile_load_partial",
     "tile_store",
     "tile_store_partial",
+    "tile_stream",
     "transform",
     "transpose",
     "vector_bytes",

@@ -63,6 +63,11 @@ def tile_store(acc: Any, y: Any, base: int, offsets: tuple[int, ...]) -> None:
             store(y, base + offset + v * vector.size, vector)
 
 
+def tile_stream(acc: Any, y: Any, base: int, offsets: tuple[int, ...]) -> None:
+    """As :func:`tile_store`, past the caches (see ``stream``); every address must divide a vector."""
+    tile_store(acc, y, base, offsets)
+
+
 def tile_store_partial(acc: Any, y: Any, base: int, offsets: tuple[int, ...], n: int) -> None:
     """As :func:`tile_store`, but only the first ``n`` elements of a row."""
     for row, offset in zip(acc, offsets, strict=True):
@@ -171,17 +176,25 @@ def _column_masks(builder: ir.IRBuilder, tile: TileType, n: ir.Value) -> list[ir
     ]
 
 
-@code.primitive(tile_store, lambda acc, y, base, o: types.none if addresses(acc, y, base, o) else None)
-def _(
-    builder: ir.IRBuilder, context: Any, sig: Any, acc: ir.Value, y: ir.Value, base: ir.Value, offsets: ir.Value
-) -> None:
-    tile = sig.args[0]
-    first = code.element(builder, context, sig.args[1], y, base)
-    vectors = iter(vectors_of(builder, acc, tile))
-    for offset in offset_values(builder, sig.args[3], offsets):
-        row = builder.gep(first, [offset])
-        for v in range(tile.vecs):
-            code.store_vector(builder, tile.vector, next(vectors), builder.gep(row, [code.index(v * tile.lanes)]))
+def _stored_by(put: Any) -> Any:
+    """Store each vector of a tile by ``put``."""
+
+    def generate(builder: ir.IRBuilder, context: Any, sig: Any, acc: Any, y: Any, base: Any, offsets: Any) -> None:
+        tile = sig.args[0]
+        first = code.element(builder, context, sig.args[1], y, base)
+        vectors = iter(vectors_of(builder, acc, tile))
+        for offset in offset_values(builder, sig.args[3], offsets):
+            row = builder.gep(first, [offset])
+            for v in range(tile.vecs):
+                put(builder, tile.vector, next(vectors), builder.gep(row, [code.index(v * tile.lanes)]))
+
+    return generate
+
+
+for _function, _put in ((tile_store, code.store_vector), (tile_stream, code.stream_vector)):
+    code.primitive(_function, lambda acc, y, base, o: types.none if addresses(acc, y, base, o) else None)(
+        _stored_by(_put)
+    )
 
 
 @code.primitive(tile_store_partial, lambda acc, y, base, o, n: types.none if addresses(acc, y, base, o, n) else None)

@@ -8,6 +8,7 @@ from numba.core.errors import TypingError
 
 from scratchconv import simd
 from scratchconv.kernels._jit import kernel
+from scratchconv.ops._memory import empty
 from tests.simd.test_vector import DTYPES, GUARD, forms
 
 SHAPES = [(6, 2), (5, 1), (1, 3)]  # rows, vecs; programs are compiled once for each and dtype
@@ -109,3 +110,23 @@ def test_operands_that_do_not_belong_together_are_refused_by_the_compiler() -> N
     ):
         with pytest.raises(TypingError):
             copy_tile(*wrong)
+
+
+@kernel
+def stream_tile(shape, x, y):
+    offsets = simd.grid_offsets(shape, 1, shape.width, 0)
+    simd.tile_stream(simd.tile_load(shape, x, 0, offsets), y, 0, offsets)
+    simd.settle()
+
+
+@tiles
+@dtypes
+def test_streamed_tiles_arrive(rows: int, vecs: int, dtype: type) -> None:
+    shape = simd.TileShape(rows, vecs, dtype)
+    x = np.arange(rows * shape.width, dtype=dtype)
+    for program in forms(stream_tile):
+        y = empty((x.size + 1024,), dtype)  # enough of them begin on a cache line
+        y[:] = GUARD
+        program(shape, x, y)
+        np.testing.assert_array_equal(y[: x.size], x)
+        assert np.all(y[x.size :] == GUARD)

@@ -60,8 +60,8 @@ def _runs_inside(g, piece, shifts, first_row, last_row):
 def _convolve(shape, x, origin, g, top, piece, table, weights, wi, bias, f, y, yi, filters, ahead, share):
     """The convolution: for each tile of pixels, for each run of taps, for each (tap column, channel) of the run.
 
-    The work item begins with result row ``top``; ``table`` is a Plan. ``ahead`` holds what memory to fetch meanwhile;
-    ``share`` is this call's first share of it.
+    The work item begins with result row ``top``; ``table`` is a Plan. ``ahead`` holds what memory to fetch meanwhile
+    and whether results go past the caches; ``share`` is this call's first share of it.
     """
     simd.keep_apart()
     for q in range(piece[0], piece[0] + piece[1], shape.rows):
@@ -80,10 +80,12 @@ def _convolve(shape, x, origin, g, top, piece, table, weights, wi, bias, f, y, y
                 acc = simd.outer_fma(acc, x, first + k, pixels, weights, w + k * shape.width)
             w += piece[4] * shape.width
         where = simd.row_offsets(shape, table.result, q)
-        if filters >= shape.width:
-            simd.tile_store(acc, y, yi, where)
-        else:
+        if filters < shape.width:
             simd.tile_store_partial(acc, y, yi, where, filters)
+        elif ahead[5]:
+            simd.tile_stream(acc, y, yi, where)
+        else:
+            simd.tile_store(acc, y, yi, where)
 
 
 @helper
@@ -99,7 +101,8 @@ def _work(chunk, chunks, shape, x, g, table, weights, bias, y, finish):
         shares, share = _block.images_of(g, item) * _block.result_rows_of(g, item) * g.result_w // shape.rows + 1, 0
         # Plain arrays stream through the caches by themselves: there, to ask for them ahead costs more than it brings.
         fetching = x.kind != PLAIN or finish.kind != NOTHING
-        ahead = x, source_stretch(x, g, item + 1, shares), result_stretch(y, g, item, shares), finish, fetching
+        streams = finish.kind == NOTHING and finish.streams and filters % simd.lanes_of(y) == 0
+        ahead = x, source_stretch(x, g, item + 1, shares), result_stretch(y, g, item, shares), finish, fetching, streams
         for phase in range(table.pieces.shape[1]):
             piece = table.pieces[variant, phase]
             for gp in range(groups * panels):
@@ -112,6 +115,7 @@ def _work(chunk, chunks, shape, x, g, table, weights, bias, y, finish):
             share += (piece[1] + shape.rows - 1) // shape.rows
         if finish.kind != NOTHING:
             finish_item(finish, g, item, y, _block.result_offset(g, item), y)
+    simd.settle()
 
 
 @threaded_kernel
