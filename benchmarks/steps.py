@@ -60,13 +60,18 @@ def in_one_process(
         except torch._dynamo.exc.TorchDynamoException as failure:
             notes.append(f"{name} does not work here: {type(failure).__name__}")
             continue
-        samplers[name] = sampler(step, effort.sample_seconds)
+        samplers[name] = sampler(step, turn_seconds(effort))
     return describe(work, 1, rounds(samplers, effort.rounds, probe), errors)
+
+
+def turn_seconds(effort: Effort) -> float:
+    """How long a turn lasts: a training step follows others, and finds in the caches what the last one left there."""
+    return min(TURN_SECONDS, 100 * effort.sample_seconds)
 
 
 def in_processes(work: Work, names: list[str], probe: Probe, effort: Effort, threads: int) -> list[dict[str, Any]]:
     """One process for each contender, by turns."""
-    turn = min(TURN_SECONDS, 100 * effort.sample_seconds)
+    turn = turn_seconds(effort)
     jobs = {name: {**vars(work), "contender": name, "threads": threads, "turn_seconds": turn} for name in names}
     with remotes(jobs) as running:
         errors = {name: networks.check(work, name, remote.first_values[STEP]) for name, remote in running.items()}
