@@ -8,9 +8,10 @@ import json
 import math
 import os
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import scratchconv as sc
 from scratchconv.train import environment
@@ -34,6 +35,7 @@ class RunFolder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self._metrics: TextIO | None = None
 
     def create(self, config: TrainConfig) -> None:
         """Make the folder and record the settings and the environment.
@@ -61,8 +63,10 @@ class RunFolder:
         """Append one line of metrics; ``time`` is seconds since 1970, and a loss that is no number is null."""
         finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
         line = json.dumps({"kind": kind, "time": round(time.time(), 4), **finite}) + "\n"
-        with open(self.path / METRICS, "a") as file:
-            file.write(line)
+        if self._metrics is None:  # opened once: a training step is shorter than twenty openings
+            self._metrics = open(self.path / METRICS, "a", buffering=1)
+            weakref.finalize(self, self._metrics.close)
+        self._metrics.write(line)
 
     def save_model(self, model: sc.nn.Module) -> None:
         """Write the checkpoint."""
