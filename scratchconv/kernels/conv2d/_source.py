@@ -26,7 +26,7 @@ from scratchconv import simd
 from scratchconv.kernels._copy import copy
 from scratchconv.kernels._jit import inner
 
-FAR = 4 << 20  # bytes from which on an array is stored past the caches, if nothing better is known; see far_for
+FAR = 8 << 20  # bytes from which on an array is stored past the caches, if nothing better is known; see far_for
 
 PLAIN, ACTIVATION, SKIP, SKIP_AFFINE, STORE, GRADIENT, POOLED = 0, 1, 2, 4, 8, 16, 32
 
