@@ -28,7 +28,9 @@ def test_rows_become_lanes(dtype: type) -> None:
 
 
 def test_only_squares_are_transposed() -> None:
+    if not hasattr(transpose_square, "py_func"):
+        pytest.skip("plain Python: NumPy decides")
     shape = simd.TileShape(simd.lanes(np.float32), 2, np.float32)
     x = np.zeros(4 * simd.lanes(np.float32) ** 2, np.float32)
     with pytest.raises(TypingError):
-        next(iter(forms(transpose_square)))(shape, x, x.copy())
+        transpose_square(shape, x, x.copy())
