@@ -71,7 +71,7 @@ class CompiledModel:
         return self.model  # plans are bound to the memory of this one
 
     def __setstate__(self, model: nn.Module) -> None:
-        self.__init__(model)  # type: ignore[misc]
+        type(self).__init__(self, model)
 
     def train(self, mode: bool = True) -> Self:
         """Switch the model to training mode (or, with False, to evaluation)."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scratchconv.autograd import Tensor
 from scratchconv.compiler._graph import Graph, Node, Value
 from scratchconv.compiler._run import Gradients, Run
 from scratchconv.compiler._steps import Chain
@@ -88,13 +89,14 @@ class LinearStep:
         self.source = sources.get(self.value)
         self.weight: Value = node.inputs[1]
         self.bias: Value | None = node.inputs[2] if len(node.inputs) > 2 else None
+        self.tensors: list[Tensor] = [value.leaf for value in node.inputs[1:] if value is not None]  # see is_linear
         self.image = None if view is None else self.value.shape[1:]
 
     def forward(self, run: Run) -> None:
         """Run the operation."""
-        leaf, bias = self.weight.leaf, None if self.bias is None else self.bias.leaf
-        w = self._as_pixels_lie(run.frozen(leaf))  # type: ignore[arg-type]
-        b = np.zeros(len(w), w.dtype) if bias is None else np.ascontiguousarray(run.frozen(bias))
+        w, *biases = map(run.frozen, self.tensors)
+        w = self._as_pixels_lie(w)
+        b = np.ascontiguousarray(biases[0]) if biases else np.zeros(len(w), w.dtype)
         if self.source is not None:
             self.source.array(run)  # is written now, if no one else needed it
         run.linear(self, w, b)

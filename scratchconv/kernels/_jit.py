@@ -104,7 +104,7 @@ def _with_threads(compiled: Any, function: Callable[..., Any]) -> Any:
         _threads.enter()
         return compiled(*arguments)
 
-    launch.dispatcher = compiled  # type: ignore[attr-defined]
+    vars(launch)["dispatcher"] = compiled
     return launch
 
 

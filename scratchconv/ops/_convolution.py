@@ -14,9 +14,7 @@ from scratchconv.ops._op import Array
 
 WINOGRAD_SUMS = 8192  # pairs of channel and filter up to which Winograd's weight gradient is faster than direct's
 STRIDED_WEIGHTS = 16384  # pairs up to which the kernels for stride 2 are faster than direct, which streams more weights
-WINOGRAD_PAIRS = (
-    512  # pairs for each pixel of results, from which on transforming the weights costs more than it brings
-)
+WINOGRAD_PAIRS = 512  # pairs for each pixel of results, from which on it costs too much to transform the weights
 WITHOUT_SOURCES = (naive, im2col, depthwise)  # these read plain arrays only
 
 

@@ -63,7 +63,7 @@ class RunFolder:
         """Append one line of metrics; ``time`` is seconds since 1970, and a loss that is no number is null."""
         finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
         line = json.dumps({"kind": kind, "time": round(time.time(), 4), **finite}) + "\n"
-        if self._metrics is None:  # opened once: a training step is shorter than twenty openings
+        if self._metrics is None:  # once, not in every step
             self._metrics = open(self.path / METRICS, "a", buffering=1)
             weakref.finalize(self, self._metrics.close)
         self._metrics.write(line)

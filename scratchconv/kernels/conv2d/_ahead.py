@@ -1,7 +1,9 @@
-"""Fetching memory ahead of its use, a few lines at a time between products, so that no one waits for it.
+"""Fetching memory ahead of its use, so that no one waits for it.
 
-A work item reads its source all at once; while it multiplies, the memory would be idle. Each product asks for a share
-of what the next item reads and of what this item writes.
+A work item reads its source all at once; while it multiplies, the memory would be idle. So a list is written for each
+item: what its end writes and reads, and what the next item reads. A burst of prefetches is mostly lost, since the core
+keeps track of a few dozen lines on their way, and each of them takes as long as some hundred multiply-adds. ``take``
+therefore hands out single lines, one for each step of a kernel's innermost loop.
 """
 
 from __future__ import annotations
@@ -12,90 +14,41 @@ from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner
 from scratchconv.kernels.conv2d._block import images_of, result_offset, result_rows_of
 from scratchconv.kernels.conv2d._finish import EXTRA, MASK, MASK_AFFINE, SECOND, SUMS
-from scratchconv.kernels.conv2d._source import GRADIENT, POOLED, SKIP, SKIP_AFFINE, STORE
-
-
-class Stretch(NamedTuple):
-    """Elements start..stop-1 of an array, ``step`` a share (whole cache lines)."""
-
-    start: int
-    stop: int
-    step: int
-
-
-@inner
-def _stretch(start, count, shares, line):
-    lines = (count + line - 1) // line
-    return Stretch(start, start + count, (lines + shares - 1) // shares * line)
-
-
-@inner
-def source_stretch(s, g, item, shares):
-    """What work item ``item`` reads of each array of source ``s``."""
-    rows = g.images * g.source_h if g.strips == 1 else g.rows * g.step
-    first = item // g.strips * g.images * g.source_h + item % g.strips * g.rows * g.step
-    pixels = g.source_w * g.channels
-    return _stretch(first * pixels, rows * pixels, shares, 64 // s.first.itemsize)
-
-
-@inner
-def result_stretch(y, g, item, shares):
-    """What work item ``item`` writes."""
-    count = images_of(g, item) * result_rows_of(g, item) * g.result_w * g.results
-    return _stretch(result_offset(g, item), count, shares, 64 // y.itemsize)
-
-
-@inner
-def fetch_source(s, stretch, share):
-    """Ask for share ``share`` of ``stretch`` of the arrays of source ``s``."""
-    begin = stretch.start + share * stretch.step
-    end = min(begin + stretch.step, stretch.stop)
-    line = 64 // s.first.itemsize
-    if s.kind & POOLED == 0:
-        for i in range(begin, end, line):
-            simd.prefetch(s.first, i)
-    if s.kind & (SKIP | SKIP_AFFINE | GRADIENT):
-        for i in range(begin, end, line):
-            simd.prefetch(s.second, i)
-    if s.kind & STORE:
-        for i in range(begin, end, line):
-            simd.prefetch_write(s.third, i)
-
-
-@inner
-def fetch_result(y, stretch, share):
-    """Ask for share ``share`` of ``stretch`` of ``y``, which is going to be written."""
-    begin = stretch.start + share * stretch.step
-    for i in range(begin, min(begin + stretch.step, stretch.stop), 64 // y.itemsize):
-        simd.prefetch_write(y, i)
-
-
-@inner
-def fetch_finish(f, stretch, share):
-    """Ask for share ``share`` of ``stretch`` of what finishing the results reads beside them (see _finish, RECEIVE)."""
-    begin = stretch.start + share * stretch.step
-    end, line = min(begin + stretch.step, stretch.stop), 64 // f.z.itemsize
-    if f.kind & (SUMS | MASK_AFFINE):
-        for i in range(begin, end, line):
-            simd.prefetch(f.z, i)
-    if f.kind & MASK:
-        for i in range(begin, end, line):
-            simd.prefetch(f.a, i)
-    if f.kind & EXTRA:
-        for i in range(begin, end, line):
-            simd.prefetch(f.extra, i)
-    if f.kind & SECOND:
-        for i in range(begin, end, line):
-            simd.prefetch(f.z2, i)
-
-
-# A burst of prefetches is mostly lost: the core keeps track of a few dozen lines on their way, and each of them takes
-# as long as some hundred multiply-adds. So the functions below hand out single lines, one for each step of a kernel's
-# innermost loop, from a list of stretches that is written once a work item.
+from scratchconv.kernels.conv2d._source import GRADIENT, POOLED, SKIP, SKIP_AFFINE
 
 CURSOR, END, PACE, FIRST = 0, 1, 2, 3  # of a list: the stretch in use, the end, lines a step, the first stretch
 LIST = FIRST + 2 * 11  # elements of a list: room for ten stretches, start and stop of each, and one that is empty
+TURN = 64  # steps that ``fetch`` takes at once
 _UNIT = 1024  # PACE counts lines in 1024 steps
+
+
+class Stretch(NamedTuple):
+    """Elements start..stop-1 of an array."""
+
+    start: int
+    stop: int
+
+
+@inner
+def source_stretch(g, item):
+    """What work item ``item`` reads of each array of its source."""
+    rows = g.images * g.source_h if g.strips == 1 else g.rows * g.step
+    first = item // g.strips * g.images * g.source_h + item % g.strips * g.rows * g.step
+    line = g.source_w * g.channels
+    return Stretch(first * line, (first + rows) * line)
+
+
+@inner
+def result_stretch(g, item):
+    """What work item ``item`` writes."""
+    start = result_offset(g, item)
+    return Stretch(start, start + images_of(g, item) * result_rows_of(g, item) * g.result_w * g.results)
+
+
+@helper
+def begin_list(ahead):
+    """Empty the list."""
+    ahead[CURSOR], ahead[END] = FIRST, FIRST
 
 
 @helper
@@ -108,16 +61,10 @@ def _append(ahead, s, x, stretch):
 
 
 @helper
-def begin_list(ahead):
-    """Empty the list."""
-    ahead[CURSOR], ahead[END] = FIRST, FIRST
-
-
-@helper
-def list_source(ahead, s, source, stretch):
-    """Add what a work item reads of ``source``."""
+def list_arrays(ahead, s, source, stretch):
+    """Add ``stretch`` of the arrays of ``source``."""
     if source.kind & POOLED:  # first and third have a pixel for each window of 2x2
-        windows = Stretch(_windows_before(source, stretch.start), _windows_before(source, stretch.stop), 0)
+        windows = Stretch(_windows_before(source, stretch.start), _windows_before(source, stretch.stop))
         _append(ahead, s, source.first, windows)
         _append(ahead, s, source.third, windows)
     else:
@@ -135,16 +82,20 @@ def _windows_before(s, i):
 
 
 @helper
-def list_finish(ahead, s, f, y, stretch, known):
-    """Add where in ``y`` results go, unless they pass the caches, and what finishing them reads beside them.
+def list_source(ahead, s, source, g, item):
+    """Add what work item ``item`` reads of ``source``."""
+    list_arrays(ahead, s, source, source_stretch(g, item))
 
-    But not the array ``known``, which is in cache already.
-    """
+
+@helper
+def list_finish(ahead, s, f, y, g, item):
+    """Add where the results of a work item go in ``y``, unless past the caches, and what finishing them reads."""
+    stretch = result_stretch(g, item)
     if not f.streams:
         _append(ahead, s, y, stretch)
-    if f.kind & (SUMS | MASK_AFFINE) and f.z.ctypes.data != known.ctypes.data:
+    if f.kind & (SUMS | MASK_AFFINE):
         _append(ahead, s, f.z, stretch)
-    if f.kind & MASK and f.a.ctypes.data != known.ctypes.data:
+    if f.kind & MASK:
         _append(ahead, s, f.a, stretch)
     if f.kind & EXTRA:
         _append(ahead, s, f.extra, stretch)
@@ -173,3 +124,11 @@ def take(ahead, s, steps):
         if end >= stop:
             ahead[CURSOR] = k + 2
     return begin, min(end, stop) - 1
+
+
+@inner
+def fetch(ahead, s):
+    """Ask for the lines of the next TURN steps: for loops that do much between their steps."""
+    begin, last = take(ahead, s, TURN)
+    for i in range(begin, last + 1, 64 // s.itemsize):
+        simd.prefetch(s, i)

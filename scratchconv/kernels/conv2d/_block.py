@@ -123,22 +123,38 @@ def result_rows_of(g, item):
 
 
 @inner
+def inside(g, item):
+    """Which part of a work item's block lies in the image: first row, row after the last, and the columns likewise.
+
+    Before them the source row of the block's first row.
+    """
+    top, left = item % g.strips * g.rows * g.step + g.top, min(max(0, -g.left), g.width)
+    above = min(max(0, -top), g.height)
+    below, right = min(g.height, g.source_h - top), min(g.width, g.source_w - g.left)
+    return top, above, max(above, below), left, max(left, right)
+
+
+@inner
 def fill_block(source, g, item, block, at):
     """Copy the work item's source rows to ``block[at:]``, zeros where they leave the image."""
-    image, top = item // g.strips * g.images, item % g.strips * g.rows * g.step + g.top
-    line, left = g.width * g.pixel, min(max(0, -g.left), g.width)
-    right = max(left, min(g.width, g.source_w - g.left))
-    above = min(max(0, -top), g.height)
-    below = max(above, min(g.height, g.source_h - top))
+    image, line = item // g.strips * g.images, g.width * g.pixel
+    top, above, below, left, right = inside(g, item)
     for n in range(images_of(g, item)):
         o = at + n * g.height * line
-        fill_zero(block, o, above * line)
         read_rows(source, image + n, top + above, below - above, left + g.left, right - left,
                   block, o + above * line + left * g.pixel, line, g.pixel)  # fmt: skip
-        for r in range(above, below):
-            fill_zero(block, o + r * line, left * g.pixel)
-            fill_zero(block, o + r * line + right * g.pixel, (g.width - right) * g.pixel)
-        fill_zero(block, o + below * line, (g.height - below) * line)
+        frame(g, above, below, left, right, block, o)
+
+
+@inner
+def frame(g, above, below, left, right, block, o):
+    """Zero what lies round the given rows and columns of an image's block at ``o``."""
+    line = g.width * g.pixel
+    fill_zero(block, o, above * line)
+    for r in range(above, below):
+        fill_zero(block, o + r * line, left * g.pixel)
+        fill_zero(block, o + r * line + right * g.pixel, (g.width - right) * g.pixel)
+    fill_zero(block, o + below * line, (g.height - below) * line)
 
 
 @helper

@@ -15,6 +15,7 @@ from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _weight_grad
 from scratchconv.kernels.conv2d._axis import FIRST, GAP, LAST, SHIFT, axis, reach
+from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._plan import forward_direction
 
 CHUNKS = 16  # partial sums of dw
@@ -133,7 +134,7 @@ def weight_grad(x, dy, stride, padding, dilation, groups, dw):
     totals = np.empty((chunks, len(panels), kh * kw, shape.width), x.dtype)
     _run(shape, single, x.reshape(-1), dy.reshape(-1), items, high, rows, columns, channels, totals)
     merged = np.empty(totals.shape[1:], x.dtype)
-    _weight_grad.merge(totals.reshape(len(totals), -1), merged.reshape(-1))
+    merge(totals.reshape(len(totals), -1), merged.reshape(-1))
     dw.reshape(kh * kw, channels)[:, panels] = merged.transpose(1, 0, 2)
 
 

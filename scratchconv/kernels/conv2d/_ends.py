@@ -7,7 +7,7 @@ import numpy as np
 from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
-from scratchconv.kernels.conv2d._ahead import Stretch, fetch_source
+from scratchconv.kernels.conv2d._ahead import LIST, TURN, Stretch, begin_list, end_list, fetch, list_arrays
 from scratchconv.kernels.conv2d._finish import receive_pixels
 from scratchconv.kernels.conv2d._source import read_row, read_rows
 
@@ -30,10 +30,12 @@ def _mean_image(image, source, out):
     row, pixels = np.empty(source.columns * source.channels, out.dtype), source.rows * source.columns
     at = image * source.channels
     fill_zero(out, at, source.channels)
-    line = row.size
+    following, ahead = (image + 1) * source.rows * row.size, np.empty(LIST, np.int64)
+    begin_list(ahead)
+    list_arrays(ahead, row, source, Stretch(following, following + source.rows * row.size))
+    end_list(ahead, row, source.rows * TURN)
     for i in range(source.rows):
-        following = ((image + 1) * source.rows + i) * line  # memory would wait for us, and then we for it
-        fetch_source(source, Stretch(following, following + line, line), 0)
+        fetch(ahead, row)
         read_row(source, image, i, 0, source.columns, row, 0, source.channels)
         _add_pixels(row, source.columns, source.channels, out, at)
     _divide(out, at, source.channels, pixels)

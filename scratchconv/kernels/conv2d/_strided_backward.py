@@ -5,24 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._copy import aligned_empty, fill_zero
+from scratchconv.kernels._copy import aligned, aligned_empty, fill_zero
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _strided_plan as plan
-from scratchconv.kernels.conv2d._ahead import (
-    LIST,
-    begin_list,
-    end_list,
-    list_finish,
-    list_source,
-    result_stretch,
-    source_stretch,
-    take,
-)
+from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source, take
 from scratchconv.kernels.conv2d._finish import begin, finish_item
 from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._strided_tiles import clear_slabs, convolve_back, fill_slabs
-from scratchconv.kernels.conv2d._strided_weights import aligned, pack_back, unpack_products
+from scratchconv.kernels.conv2d._strided_weights import pack_back, unpack_products
 
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take together
 
@@ -102,10 +93,10 @@ def _count_steps(tiles, gx, g, images, rows, lanes, products, blocks):
 def _list_ahead(ahead, s, x, dy, gx, g, item, dx, finish, both):
     """Write down what to fetch while a work item is computed: what its finish reads, then what the next one reads."""
     begin_list(ahead)
-    list_finish(ahead, s, finish, dx, result_stretch(dx, g, item, 1), s)
-    list_source(ahead, s, dy, source_stretch(dy, g, item + 1, 1))
+    list_finish(ahead, s, finish, dx, g, item)
+    list_source(ahead, s, dy, g, item + 1)
     if both:
-        list_source(ahead, s, x, source_stretch(x, gx, item + 1, 1))
+        list_source(ahead, s, x, gx, item + 1)
 
 
 @helper
@@ -161,6 +152,6 @@ def launch(x, dy, w, dx, dw, make_finish, batch):
     _run(shapes, x, dy, gx, g, layout, weights, totals, dx.reshape(-1), finish)
     if dw is not None:
         total = np.empty(size, dtype)
-        merge(totals.reshape(-1), total)
+        merge(totals, total)
         unpack_products(total, lanes, dw)
     return finish

@@ -9,7 +9,7 @@ from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import inner
 from scratchconv.kernels.conv2d._ahead import take
-from scratchconv.kernels.conv2d._block import images_of
+from scratchconv.kernels.conv2d._block import frame, images_of, inside
 from scratchconv.kernels.conv2d._source import read_vectors
 
 
@@ -23,20 +23,14 @@ def clear_slabs(s, at, slab, g):
 @inner
 def fill_slabs(source, g, item, s, at, slab):
     """Copy the work item's source rows to the slabs at ``at``, zeros where they leave the image."""
-    image, top, line = item // g.strips * g.images, item % g.strips * g.rows * g.step + g.top, g.width * g.pixel
-    left, right = -g.left, min(g.width, g.source_w - g.left)
-    above = min(max(0, -top), g.height)
-    below = max(above, min(g.height, g.source_h - top))
+    image, line = item // g.strips * g.images, g.width * g.pixel
+    top, above, below, left, right = inside(g, item)
     for n in range(images_of(g, item)):
         for c in range(0, g.channels, g.pixel):
             o = at + c // g.pixel * slab + n * g.height * line
-            fill_zero(s, o, above * line)
-            read_vectors(source, image + n, top + above, below - above, 0, c, right - left,
+            read_vectors(source, image + n, top + above, below - above, left + g.left, c, right - left,
                          s, o + above * line + left * g.pixel, line, g.pixel)  # fmt: skip
-            for r in range(above, below):
-                fill_zero(s, o + r * line, left * g.pixel)
-                fill_zero(s, o + r * line + right * g.pixel, (g.width - right) * g.pixel)
-            fill_zero(s, o + below * line, (g.height - below) * line)
+            frame(g, above, below, left, right, s, o)
 
 
 @inner

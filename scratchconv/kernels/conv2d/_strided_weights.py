@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
+from scratchconv.kernels._copy import aligned
 from scratchconv.kernels.conv2d._strided_plan import TAPS
 from scratchconv.kernels.conv2d._winograd_plan import round_up
 
 # The taps that feed a 2 x 2 block of dx, in the order of ``_strided_tiles.convolve_back``.
 BACK = ((1, 1), (1, 2), (1, 0), (2, 1), (2, 2), (2, 0), (0, 1), (0, 2), (0, 0))
-
-
-def aligned(shape, dtype):
-    """Return an uninitialised array that begins on a cache line."""
-    size = math.prod(shape)
-    raw = np.empty(size + 16, dtype)
-    start = -(raw.ctypes.data // raw.itemsize) % (64 // raw.itemsize)
-    return raw[start : start + size].reshape(shape)
 
 
 def _padded(w, channels, filters):

@@ -16,15 +16,8 @@ from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _groups
 from scratchconv.kernels.conv2d import _weight_grad_plan as plan
-from scratchconv.kernels.conv2d._ahead import (
-    LIST,
-    begin_list,
-    end_list,
-    list_source,
-    result_stretch,
-    source_stretch,
-    take,
-)
+from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_arrays, list_source, result_stretch, take
+from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._plan import choose_tile, forward_direction
 from scratchconv.kernels.conv2d._source import PLAIN, plain, read_rows
 
@@ -144,8 +137,8 @@ def _work(task, chunks, blocks, shape, x, dy, g, starts, windows, row_at, groups
         gradient, di = _place_gradient(dy, g, item, dense)
         if item + 1 < last:
             begin_list(ahead)
-            list_source(ahead, total, x, source_stretch(x, g, item + 1, 1))
-            list_source(ahead, total, dy, result_stretch(total, g, item + 1, 1))
+            list_source(ahead, total, x, g, item + 1)
+            list_arrays(ahead, total, dy, result_stretch(g, item + 1))
             end_list(ahead, total, 2 * starts.size * (panels.last - panels.first) * pixels)
         _item(shape, image, origin, gradient, di, g, item, starts, windows, row_at, panels, padded, padded_at, total,
                chunk * size, item == first, ahead)  # fmt: skip
@@ -173,27 +166,6 @@ def _run(shape, x, dy, g, starts, windows, row_at, groups, blocks, totals):
     """
     chunks, flat = totals.shape[0], totals.reshape(-1)
     simd.run_tasks(_work, chunks * blocks, chunks, blocks, shape, x, dy, g, starts, windows, row_at, groups, flat)
-
-
-_MERGED = 4096  # elements that a task merges
-
-
-@helper
-def _merge_span(task, totals, out):
-    """Merge a span of elements, vector-wise over elements: chunk after chunk into a float64 accumulator."""
-    first = task * _MERGED
-    sums = np.zeros(min(_MERGED, out.size - first))
-    for chunk in range(totals.shape[0]):
-        for i in range(sums.size):
-            sums[i] += totals[chunk, first + i]
-    for i in range(sums.size):
-        out[first + i] = sums[i]
-
-
-@threaded_kernel
-def merge(totals, out):
-    """out[i] = Σ_chunk totals[chunk, i] in float64, chunk after chunk. Owns: a task writes its elements of out."""
-    simd.run_tasks(_merge_span, (out.size + _MERGED - 1) // _MERGED, totals, out)
 
 
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
@@ -282,4 +254,4 @@ def bias_grad(dy, db):
     # A long sum in registers loses digits: large images are taken row by row.
     stretches = (batch, rows * columns) if rows * columns <= LONG else (batch * rows, columns)
     _sum_columns(shape, single, dy.reshape(*stretches, filters), steps, totals)
-    merge(totals, db)
+    db[...] = totals.sum(axis=0)

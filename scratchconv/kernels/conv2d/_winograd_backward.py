@@ -14,16 +14,7 @@ from scratchconv.kernels._copy import aligned_empty, fill_zero
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
-from scratchconv.kernels.conv2d._ahead import (
-    LIST,
-    begin_list,
-    end_list,
-    list_finish,
-    list_source,
-    result_stretch,
-    source_stretch,
-    take,
-)
+from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source, take
 from scratchconv.kernels.conv2d._finish import begin, finish_item
 from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._winograd_tiles import (
@@ -120,9 +111,9 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
         tiles = _block.images_of(g, item) * rows * tiling.columns
         steps = _count_steps(maps, tiling, tiles, weights.size > 0)
         begin_list(ahead)
-        list_source(ahead, s, dy, source_stretch(dy, g, item + 1, 1))
-        list_source(ahead, s, x, source_stretch(x, gx, item + 1, 1))
-        list_finish(ahead, s, finish, dx, result_stretch(dx, g, item, 1), s)
+        list_source(ahead, s, dy, g, item + 1)
+        list_source(ahead, s, x, gx, item + 1)
+        list_finish(ahead, s, finish, dx, g, item)
         end_list(ahead, s, steps)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows, tile, min(tiling.group, tiles - tile))
@@ -166,6 +157,6 @@ def launch(x, dy, w, padding, tile, dx, dw, make_finish):
     totals = np.empty((chunks, *taps, filters, channels), dtype)
     _run(maps, x, dy, gx, g, tiling, weights, np.zeros(tiling.width, dtype), totals, dx.reshape(-1), finish)
     total = np.empty(totals.shape[1:], dtype)
-    merge(totals.reshape(-1), total.reshape(-1))
+    merge(totals.reshape(chunks, -1), total.reshape(-1))
     dw[...] = turned(total)
     return finish

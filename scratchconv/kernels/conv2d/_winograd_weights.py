@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
+from scratchconv.kernels._copy import aligned
 from scratchconv.kernels._jit import kernel
 from scratchconv.kernels.conv2d._winograd_tiles import apply
 
@@ -30,13 +31,6 @@ def transform_weights(maps, w, tiling):
         padded = np.zeros((*taps, depth, tiling.width), w.dtype)
         padded[..., :filters] = w
     planes = maps.source.rows * maps.source.columns
-    out = _aligned(planes * tiling.weight_plane, w.dtype)
+    out = aligned((planes * tiling.weight_plane,), w.dtype)
     _transform(maps.kernel, padded.reshape(-1), depth, tiling.width, maps.tile.width, tiling.weight_plane, out)
     return out
-
-
-def _aligned(size, dtype):
-    """Return an uninitialised array that begins on a cache line."""
-    raw = np.empty(size + 16, dtype)
-    start = -(raw.ctypes.data // raw.itemsize) % (64 // raw.itemsize)
-    return raw[start : start + size]

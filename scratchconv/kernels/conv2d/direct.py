@@ -17,7 +17,7 @@ import numpy as np
 from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _groups, _panels, _prepared
-from scratchconv.kernels.conv2d._ahead import fetch_finish, fetch_result, fetch_source, result_stretch, source_stretch
+from scratchconv.kernels.conv2d._ahead import LIST, TURN, begin_list, end_list, fetch, list_finish, list_source
 from scratchconv.kernels.conv2d._finish import NOTHING, finish_item
 from scratchconv.kernels.conv2d._plan import (
     Limits,
@@ -57,19 +57,15 @@ def _runs_inside(g, piece, shifts, first_row, last_row):
 
 
 @inner
-def _convolve(shape, x, origin, g, top, piece, table, weights, wi, bias, f, y, yi, filters, ahead, share):
+def _convolve(shape, x, origin, g, top, piece, table, weights, wi, bias, f, y, yi, filters, streams, ahead):
     """The convolution: for each tile of pixels, for each run of taps, for each (tap column, channel) of the run.
 
-    The work item begins with result row ``top``; ``table`` is a Plan. ``ahead`` holds what memory to fetch meanwhile
-    and whether results go past the caches; ``share`` is this call's first share of it.
+    The work item begins with result row ``top``; ``table`` is a Plan. Results go past the caches if they ``stream``;
+    fetches from the list ``ahead``, whose offsets count from y.
     """
     simd.keep_apart()
     for q in range(piece[0], piece[0] + piece[1], shape.rows):
-        if ahead[4]:
-            fetch_source(ahead[0], ahead[1], share)
-            fetch_result(y, ahead[2], share)
-            fetch_finish(ahead[3], ahead[2], share)
-            share += 1
+        fetch(ahead, y)
         begin, end = _runs_inside(g, piece, table.shifts, top + table.lines[q, 0], top + table.lines[q, 1])
         pixels = simd.row_offsets(shape, table.source, q)
         acc = simd.spread(shape, bias, f)
@@ -82,7 +78,7 @@ def _convolve(shape, x, origin, g, top, piece, table, weights, wi, bias, f, y, y
         where = simd.row_offsets(shape, table.result, q)
         if filters < shape.width:
             simd.tile_store_partial(acc, y, yi, where, filters)
-        elif ahead[5]:
+        elif streams:
             simd.tile_stream(acc, y, yi, where)
         else:
             simd.tile_store(acc, y, yi, where)
@@ -92,17 +88,20 @@ def _convolve(shape, x, origin, g, top, piece, table, weights, wi, bias, f, y, y
 def _work(chunk, chunks, shape, x, g, table, weights, bias, y, finish):
     """Compute the work items of one chunk from source ``x``."""
     first, last = _block.chunk_of(g, chunk, chunks)
-    block = np.empty(_block.block_size(g), y.dtype)
+    block, ahead = np.empty(_block.block_size(g), y.dtype), np.empty(LIST, np.int64)
     groups, panels, depth = weights.shape[0], weights.shape[1], weights.shape[2]
     per_group, filters = g.channels // groups, g.results // groups
     for item in range(first, last):
         image, origin = _block.place(x, g, item, block)
         at, variant = _block.result_offset(g, item), _block.is_last(g, item)
-        shares, share = _block.images_of(g, item) * _block.result_rows_of(g, item) * g.result_w // shape.rows + 1, 0
-        # Plain arrays stream through the caches by themselves: there, to ask for them ahead costs more than it brings.
-        fetching = x.kind != PLAIN or finish.kind != NOTHING
         streams = finish.kind == NOTHING and finish.streams and filters % simd.lanes_of(y) == 0
-        ahead = x, source_stretch(x, g, item + 1, shares), result_stretch(y, g, item, shares), finish, fetching, streams
+        begin_list(ahead)
+        # Plain arrays stream through the caches by themselves: there, to ask for them ahead costs more than it brings.
+        if x.kind != PLAIN or finish.kind != NOTHING:
+            list_source(ahead, y, x, g, item + 1)
+            list_finish(ahead, y, finish, y, g, item)
+        tiles = _block.images_of(g, item) * _block.result_rows_of(g, item) * g.result_w // shape.rows + 1
+        end_list(ahead, y, tiles * groups * panels * TURN)
         for phase in range(table.pieces.shape[1]):
             piece = table.pieces[variant, phase]
             for gp in range(groups * panels):
@@ -110,9 +109,8 @@ def _work(chunk, chunks, shape, x, g, table, weights, bias, y, finish):
                 _convolve(
                     shape, image, origin + group * per_group, g, item % g.strips * g.rows, piece, table,
                     weights, gp * depth * shape.width, bias, gp * shape.width,
-                    y, at + group * filters + f, filters - f, ahead, share if gp == 0 else shares,
+                    y, at + group * filters + f, filters - f, streams, ahead,
                 )  # fmt: skip
-            share += (piece[1] + shape.rows - 1) // shape.rows
         if finish.kind != NOTHING:
             finish_item(finish, g, item, y, _block.result_offset(g, item), y)
     simd.settle()

@@ -17,16 +17,7 @@ from scratchconv import simd
 from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
-from scratchconv.kernels.conv2d._ahead import (
-    LIST,
-    begin_list,
-    end_list,
-    list_finish,
-    list_source,
-    result_stretch,
-    source_stretch,
-    take,
-)
+from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source, take
 from scratchconv.kernels.conv2d._finish import finish_item
 from scratchconv.kernels.conv2d._plan import Limits, cut, forward_direction
 from scratchconv.kernels.conv2d._prepared import Prepared
@@ -102,8 +93,8 @@ def _items(chunk, chunks, shape, source, g, taps, weights, bias, y, finish):
     for item in range(first, last):
         images, rows = _block.images_of(g, item), _block.rows_of(g, item)
         begin_list(ahead)
-        list_finish(ahead, s, finish, y, result_stretch(y, g, item, 1), s)
-        list_source(ahead, s, source, source_stretch(source, g, item + 1, 1))
+        list_finish(ahead, s, finish, y, g, item)
+        list_source(ahead, s, source, g, item + 1)
         end_list(ahead, s, images * rows * stretches * taps * g.channels)
         _block.fill_block(source, g, item, s, at)
         for n in range(images):

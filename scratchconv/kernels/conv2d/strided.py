@@ -14,7 +14,7 @@ from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _strided_backward
 from scratchconv.kernels.conv2d import _strided_plan as plan
-from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_source, source_stretch
+from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_source
 from scratchconv.kernels.conv2d._finish import finish_item
 from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
@@ -64,7 +64,7 @@ def _items(chunk, chunks, shape, source, g, layout, weights, bias, y, finish):
     for item in range(first, last):
         images, rows = _block.images_of(g, item), _block.rows_of(g, item)
         begin_list(ahead)
-        list_source(ahead, s, source, source_stretch(source, g, item + 1, 1))
+        list_source(ahead, s, source, g, item + 1)
         end_list(ahead, s, images * rows * wide * (weights.size // shape.width))
         fill_slabs(source, g, item, s, start + layout.x_at, layout.x_slab)
         for p in range(weights.shape[0]):

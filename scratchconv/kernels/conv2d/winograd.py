@@ -18,15 +18,7 @@ from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _winograd_backward
 from scratchconv.kernels.conv2d import _winograd_plan as plan
-from scratchconv.kernels.conv2d._ahead import (
-    LIST,
-    begin_list,
-    end_list,
-    list_finish,
-    list_source,
-    result_stretch,
-    source_stretch,
-)
+from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source
 from scratchconv.kernels.conv2d._finish import finish_item
 from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
@@ -101,8 +93,8 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
         tiles = _block.images_of(g, item) * rows * tiling.columns
         steps = (tiles + maps.tile.rows - 1) // maps.tile.rows * (tiling.width // maps.tile.width) * tiling.depth
         begin_list(ahead)
-        list_finish(ahead, s, finish, y, result_stretch(y, g, item, 1), s)
-        list_source(ahead, s, source, source_stretch(source, g, item + 1, 1))
+        list_finish(ahead, s, finish, y, g, item)
+        list_source(ahead, s, source, g, item + 1)
         end_list(ahead, s, steps * maps.source.rows * maps.source.columns)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows, tile, min(tiling.group, tiles - tile))

@@ -1,4 +1,4 @@
-"""What is fetched ahead: the elements that a work item reads and writes, in shares of whole cache lines."""
+"""What is fetched ahead: the elements that a work item reads and writes, cache line by cache line."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ G = ConvGeometry(5, (9, 8), 3, (3, 3), 7, padding=(1, 1))
 
 
 @kernel
-def stretches(source, y, g, item, shares):
-    return _ahead.source_stretch(source, g, item, shares), _ahead.result_stretch(y, g, item, shares)
+def stretches(g, item):
+    return _ahead.source_stretch(g, item), _ahead.result_stretch(g, item)
 
 
 @kernel
-def fetch(source, y, reads, writes, shares):
-    for share in range(shares):
-        _ahead.fetch_source(source, reads, share)
-        _ahead.fetch_result(y, writes, share)
-
-
-@kernel
-def lines_of(ahead, s, source, finish, stretch, known, steps, takes, begins, lasts):
+def lines_of(ahead, s, sources, stretch, steps, takes, begins, lasts):
     """Write the list, then take it in turns; return nothing."""
     _ahead.begin_list(ahead)
-    _ahead.list_finish(ahead, s, finish, known[:0], stretch, known)
-    _ahead.list_source(ahead, s, source, stretch)
+    for source in sources:
+        _ahead.list_arrays(ahead, s, source, stretch)
     _ahead.end_list(ahead, s, steps * takes)
     for k in range(takes):
         begins[k], lasts[k] = _ahead.take(ahead, s, steps)
+
+
+@kernel
+def fetch_all(ahead, s, source, stretch, turns):
+    _ahead.begin_list(ahead)
+    _ahead.list_arrays(ahead, s, source, stretch)
+    _ahead.end_list(ahead, s, turns * _ahead.TURN)
+    for _ in range(turns + 2):
+        _ahead.fetch(ahead, s)
 
 
 def items_of(g: ConvGeometry, pixels: int) -> _block.Block:
@@ -42,36 +44,28 @@ def items_of(g: ConvGeometry, pixels: int) -> _block.Block:
     return _block.describe((g.batch, *g.size, g.channels), (g.batch, *g.out, g.filters), strip, row, column)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("pixels", [20, 150])  # strips; images joined by twos, the last alone
-def test_stretches_are_what_work_items_touch(pixels: int, dtype: type) -> None:
-    x, y = np.zeros((5, 9, 8, 3), dtype), np.zeros((5, 9, 8, 7), dtype)
-    g, line = items_of(G, pixels), 64 // np.dtype(dtype).itemsize
-    written = []
+def test_stretches_are_what_work_items_touch(pixels: int) -> None:
+    g, written = items_of(G, pixels), []
     for item in range(_block.count_items(g)):
-        reads, writes = stretches(_source.plain(x), y.reshape(-1), g, item, 6)
-        for stretch in (reads, writes):
-            assert stretch.step % line == 0
-            assert stretch.start + 6 * stretch.step >= stretch.stop  # all shares together reach the end
+        reads, writes = stretches(g, item)
         written += range(writes.start, writes.stop)
         images = item // g.strips * g.images
-        first = images * 9 * 8 * 3 + item % g.strips * g.rows * 8 * 3
-        assert reads.start == first
+        assert reads.start == images * 9 * 8 * 3 + item % g.strips * g.rows * 8 * 3
         assert reads.stop - reads.start == (g.rows if g.strips > 1 else g.images * 9) * 8 * 3
-    assert written == list(range(y.size))
+    assert written == list(range(5 * 9 * 8 * 7))
 
 
 @pytest.mark.parametrize("kind", [_source.PLAIN, _source.ACTIVATION | _source.SKIP | _source.STORE, _source.GRADIENT])
-def test_fetching_changes_nothing_even_beyond_the_end(kind: int) -> None:
+def test_fetching_reaches_the_end_and_changes_nothing_even_beyond_it(kind: int) -> None:
     x, out = np.ones((5, 9, 8, 3), np.float32), np.full((5, 9, 8, 3), 2, np.float32)
     source = _source.make_source(kind, x, x, out, np.ones((4, 3)))
-    g, y = items_of(G, 20), np.full(5 * 9 * 8 * 7, 3, np.float32)
-    last = _block.count_items(g) - 1
-    reads, writes = stretches(source, y, g, last, 1)
-    fetch(source, y, reads._replace(stop=reads.stop + 9999), writes._replace(stop=writes.stop + 9999), 3)
+    s, ahead = np.full(100, 3, np.float32), np.empty(_ahead.LIST, np.int64)
+    fetch_all(ahead, s, source, _ahead.Stretch(0, x.size + 9999), 32)
+    assert ahead[_ahead.CURSOR] == ahead[_ahead.END]
     assert np.all(x == 1)
     assert np.all(out == 2)
-    assert np.all(y == 3)
+    assert np.all(s == 3)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -79,17 +73,15 @@ def test_fetching_changes_nothing_even_beyond_the_end(kind: int) -> None:
 def test_a_list_hands_out_line_after_line_at_most_one_a_step(steps: int, takes: int, dtype: type) -> None:
     line = 64 // np.dtype(dtype).itemsize
     s, x, y, z = (np.zeros(size, dtype) for size in (100, 4000, 4000, 4000))
-    source = _source.make_source(_source.GRADIENT, x.reshape(1, 10, 40, 10), y.reshape(1, 10, 40, 10))
-    kind = _finish.RECEIVE | _finish.SUMS | _finish.MASK
-    finish = _finish.make_finish(kind, z.reshape(1, 10, 40, 10), 1, z=z, a=x)
+    images = [array.reshape(1, 10, 40, 10) for array in (x, y, z)]
+    sources = (_source.plain(images[2]), _source.plain(images[0]), _source.plain(images[1]))
     ahead, begins, lasts = np.empty(_ahead.LIST, np.int64), np.empty(takes, np.int64), np.empty(takes, np.int64)
-    stretch = _ahead.Stretch(40, 40 + 30 * line + 1, line)
-    lines_of(ahead, s, source, finish, stretch, x, steps, takes, begins, lasts)
+    lines_of(ahead, s, sources, _ahead.Stretch(40, 40 + 30 * line + 1), steps, takes, begins, lasts)
     found = []
     for begin, last in zip(begins, lasts, strict=True):
         if (begin, last) != (0, 0):  # what is left to fetch when everything is
             found += list(range(begin, last + 1, line))
-    away = [(array.ctypes.data - s.ctypes.data) // s.itemsize + 40 for array in (z, x, y)]  # x is known as a mask
+    away = [(array.ctypes.data - s.ctypes.data) // s.itemsize + 40 for array in (z, x, y)]
     wanted = [first + k * line for first in away for k in range(31)]
     assert found == wanted[: len(found)]
     each = min(steps, len(wanted) // takes + 2)
@@ -100,17 +92,16 @@ def test_a_list_hands_out_line_after_line_at_most_one_a_step(steps: int, takes: 
 def test_an_empty_list_hands_out_one_line_for_ever() -> None:
     s, ahead = np.zeros(10, np.float32), np.empty(_ahead.LIST, np.int64)
     source, begins, lasts = _source.plain(np.zeros((1, 0, 1, 1), np.float32)), np.ones(3, int), np.ones(3, int)
-    finish = _finish.nothing(s)
-    lines_of(ahead, s, source, finish, _ahead.Stretch(0, 0, 1), s, 4, 3, begins, lasts)
+    lines_of(ahead, s, (source,), _ahead.Stretch(0, 0), 4, 3, begins, lasts)
     assert [*begins, *lasts] == [0] * 6
 
 
 @kernel
 def list_all(ahead, s, dy, x, finish, y, g, item):
     _ahead.begin_list(ahead)
-    _ahead.list_finish(ahead, s, finish, y, _ahead.result_stretch(y, g, item, 1), s)
-    _ahead.list_source(ahead, s, dy, _ahead.source_stretch(dy, g, item, 1))
-    _ahead.list_source(ahead, s, x, _ahead.source_stretch(x, g, item, 1))
+    _ahead.list_finish(ahead, s, finish, y, g, item)
+    _ahead.list_source(ahead, s, dy, g, item)
+    _ahead.list_source(ahead, s, x, g, item)
     _ahead.end_list(ahead, s, 100)
 
 
