@@ -24,6 +24,7 @@ def test_scale_and_shift(given: bool, dtype: type) -> None:
     wanted = (gamma if given else 1) / np.sqrt(var + 0.25)
     np.testing.assert_allclose(scale, wanted, **close)
     np.testing.assert_allclose(shift, (beta if given else 0) - mean * wanted, **close)
+    # Float64 throughout: a root, a quotient and a product, each rounded once, in NumPy as here.
     np.testing.assert_allclose(inverse_std, 1 / np.sqrt(var + 0.25), rtol=1e-15)
     np.testing.assert_allclose(a, wanted, rtol=1e-15)
     assert same is mean and scale.dtype == shift.dtype == dtype

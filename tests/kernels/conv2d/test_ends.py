@@ -37,6 +37,7 @@ def test_the_mean_of_an_activation(batch: int, dtype: type) -> None:
     out = np.full((batch, SHAPE[3]), np.nan, dtype)
     _ends.mean_all(make_stored(z, stored, scale, shift), batch, out.reshape(-1))
     wanted = np.maximum(0, z * scale + shift)
+    # Three operations on numbers near ten at most.
     np.testing.assert_allclose(stored, wanted, atol=32 * np.finfo(dtype).eps)
     # A mean of twenty numbers below ten, in two levels of sums.
     np.testing.assert_allclose(out, wanted.mean((1, 2)), atol=64 * np.finfo(dtype).eps)
