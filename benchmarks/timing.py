@@ -133,11 +133,19 @@ class Timing:
         return line
 
 
-def rounds(samplers: Mapping[str, Sampler], count: int, probe: Probe, *, here: bool = True) -> Timing:
+def rounds(
+    samplers: Mapping[str, Sampler],
+    count: int,
+    probe: Probe,
+    *,
+    here: bool = True,
+    clock: Clock = time.perf_counter,
+    busy_clock: Clock = time.process_time,
+) -> Timing:
     """Time all contenders in ``count`` rounds, each round starting with another one.
 
     Rounds in slow phases are repeated, up to ``count`` more. Where contenders work ``here``, in this process, a round
-    in which the core was taken away from one of them is slow too.
+    in which the core was taken away from one of them (``busy_clock`` stood while ``clock`` went on) is slow too.
     """
     names = list(samplers)
     timing = Timing({name: [] for name in names})
@@ -146,9 +154,9 @@ def rounds(samplers: Mapping[str, Sampler], count: int, probe: Probe, *, here: b
         probes = [probe()]
         interrupted = False
         for name in names[turn:] + names[:turn]:
-            wall, busy = time.perf_counter(), time.process_time()
+            wall, busy = clock(), busy_clock()
             timing.seconds[name].append(samplers[name]())
-            wall, busy = time.perf_counter() - wall, time.process_time() - busy
+            wall, busy = clock() - wall, busy_clock() - busy
             interrupted |= here and was_interrupted(wall, busy)
             probes.append(probe())
         timing.slow.append(interrupted or probe.is_slow(max(probes)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable
 
 import pytest
@@ -120,12 +119,22 @@ def test_slow_rounds_are_measured_again_but_not_for_ever() -> None:
 
 
 def test_a_contender_that_waits_for_its_core_makes_a_slow_round() -> None:
+    clock, busy_clock = FakeClock(), FakeClock()
+
     def waits() -> float:
-        time.sleep(2e-3)
+        clock.now += 2e-3
         return 1.0
 
-    assert rounds({"a": waits}, 1, fake_probe(1.0)).slow == [True, True]
-    assert rounds({"a": waits}, 1, fake_probe(1.0), here=False).slow == [False]  # another process works meanwhile
+    def works() -> float:
+        busy_clock.now += 2e-3
+        return waits()
+
+    def slow(contender: Callable[[], float], here: bool) -> list[bool]:
+        return rounds({"a": contender}, 1, fake_probe(1.0), here=here, clock=clock, busy_clock=busy_clock).slow
+
+    assert slow(waits, here=True) == [True, True]
+    assert slow(works, here=True) == [False]
+    assert slow(waits, here=False) == [False]  # another process works meanwhile
     assert timing.was_interrupted(2e-3, 1e-3) and not timing.was_interrupted(1.1e-3, 1e-3)
 
 
