@@ -7,14 +7,16 @@ All activations are (N, H, W, C) C-contiguous arrays, weights (KH, KW, C/G, F).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from scratchconv import backends
+from scratchconv.kernels import _tape
 from scratchconv.kernels.conv2d import _ends, _finish, _source, direct
-from scratchconv.kernels.conv2d._source import FAR, far_for
+from scratchconv.kernels.conv2d._source import FAR
 from scratchconv.ops._convolution import WITHOUT_SOURCES, Geometry, choose, choose_weight_grad, joins
 from scratchconv.ops._op import Array
 
@@ -27,8 +29,6 @@ __all__ = [
     "algorithm_for",
     "as_source",
     "backward",
-    "far_for",
-    "finishing",
     "forward",
     "mean",
     "read",
@@ -101,23 +101,30 @@ def forward(
     statistics: bool = False,
     selection: Selection | None = None,
     far: int = FAR,
+    frozen: bool = False,
 ) -> tuple[Array, Array] | None:
     """Write y = conv(source) + b; return mean and biased variance of its channels (float64) if asked for.
 
-    From ``far`` bytes on y is stored past the caches (see ``far_for``).
+    From ``far`` bytes on y is stored past the caches (see ``_source.far_for``). On a tape, ``frozen`` says that
+    weights, bias and coefficients stay as they are now: they are brought into the kernels' order once.
     """
     algorithm = algorithm_for(w.shape, geometry, y)
     if source.out is not None and not reads_all(source.z.shape, w.shape, geometry, y.shape):
-        read(source, source.out)
+        read(source, source.out, frozen=frozen)
         source = Reading(source.out)
-    make_finish = finishing(y, selection, _finish.MOMENTS if statistics else 0, far)
-    finish = algorithm.run_forward(
-        as_source(source), w, b, *geometry, y, make_finish=make_finish, precision=backends.conv.precision
-    )
+    with _once_if(frozen):
+        described = as_source(source)
+        prepared = algorithm.prepare_forward(described, w, b, *geometry, y, precision=backends.conv.precision)
+        finish = prepared.finish(y, _finishing(y, selection, _finish.MOMENTS if statistics else 0, far))
+    prepared.launch(described, y, finish)
     return _moments(finish, y.shape[3]) if statistics else None
 
 
-def finishing(y: Array, selection: Selection | None, kind: int = 0, far: int = FAR) -> Any:
+def _once_if(frozen: bool) -> contextlib.AbstractContextManager[None]:
+    return _tape.once() if frozen else contextlib.nullcontext()
+
+
+def _finishing(y: Array, selection: Selection | None, kind: int, far: int) -> Any:
     """Return what makes the description of a forward pass's finish, None if there is nothing to do."""
     selected, positive, alone = selection or (None, None, False)
     if selection is not None:
@@ -155,14 +162,18 @@ def backward(
     return _sums(inputs.run_input_grad(dy, w, *geometry, target.g, **options), target)
 
 
-def read(source: Reading, out: Array) -> None:
-    """Write the activation that ``source`` describes to ``out`` (N, H, W, C)."""
-    _ends.read_all(as_source(source._replace(out=None)), len(out), out.reshape(-1))
+def read(source: Reading, out: Array, *, frozen: bool = False) -> None:
+    """Write the activation that ``source`` describes to ``out`` (N, H, W, C). ``frozen`` as in ``forward``."""
+    with _once_if(frozen):
+        described = as_source(source._replace(out=None))
+    _ends.read_all(described, len(out), out.reshape(-1))
 
 
-def mean(source: Reading, out: Array) -> None:
+def mean(source: Reading, out: Array, *, frozen: bool = False) -> None:
     """Write the mean over the pixels of each image of what ``source`` describes to ``out`` (N, C)."""
-    _ends.mean_all(as_source(source), len(out), out.reshape(-1))
+    with _once_if(frozen):
+        described = as_source(source)
+    _ends.mean_all(described, len(out), out.reshape(-1))
 
 
 def receive(source: Reading, dx: Array, target: Target) -> Sums | None:
@@ -172,7 +183,7 @@ def receive(source: Reading, dx: Array, target: Target) -> Sums | None:
     """
     g = target.g
     if g is not dx:
-        np.copyto(g, dx)
+        _tape.do(np.copyto, g, dx)
     finish = _finish.make_finish(_receiving(source, target), g, len(g), **_receiving_arrays(source, target))
     _ends.receive_all(finish, len(g), g[0].size // g.shape[3] if len(g) else 0, g.shape[3], g.reshape(-1))
     return _sums(finish, target)
