@@ -31,6 +31,7 @@ class Plan:
         self.chains: dict[Value, Chain] = {}
         self.steps = _steps(graph, model, self.chains)
         self.watch: Callable[[Step, str, float], None] | None = None  # hears how long each step took
+        self.last_reads = _last_reads(self.steps, self.chains, graph.output)
         # Idle programs, without and with a way back; a second is made where two calls are in flight.
         self._idle: tuple[list[Program], list[Program]] = ([], [])
         self.frozen = not any(step.in_training for step in self.steps)  # nothing but the input changes, without one
@@ -98,6 +99,24 @@ def _steps(graph: Graph, model: nn.Module, chains: dict[Value, Chain]) -> list[S
         elif node not in inside:
             steps.append(PlainStep(node, matches.norms.get(node), chains))
     return steps
+
+
+def _last_reads(steps: list[Step], chains: dict[Value, Chain], output: Value) -> list[list[Chain]]:
+    """Return for each step the activations that nobody reads after it, on the way forward."""
+    after: dict[Chain, float] = {}
+    found: list[list[Chain]] = [[] for _ in steps]
+    for value, chain in reversed(chains.items()):
+        by = [math.inf] if value is output else [steps.index(step) for step in chain.convolutions]
+        for i, step in enumerate(steps):
+            if isinstance(step, PlainStep):
+                by += [math.inf] if value in step.node.inputs else []  # it may make a view
+            elif step.source is chain:
+                by.append(i)
+        by += [after[other] for other in after if other.activation.skip is value]  # is read where that one is read
+        after[chain] = max(by)
+        if after[chain] < math.inf:
+            found[int(after[chain])].append(chain)
+    return found
 
 
 def _convolution(node: Node, matches: Any, chains: dict[Value, Chain]) -> ConvStep:

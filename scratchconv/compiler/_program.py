@@ -54,7 +54,7 @@ class Program:
         run, graph = self._run, self._plan.graph
         run.passing.update(zip(graph.inputs, arrays, strict=False))
         if self._forward is None:
-            self._forward = _Way("forward", self._plan.steps, lambda step: step.forward(run), self._scratch)
+            self._forward = _Way("forward", self._plan.steps, self._step_forward, self._scratch)
             chain = self._plan.chains.get(graph.output)
             if chain is not None:
                 with _tape.recording(self._forward.last):  # what this does belongs to the last step
@@ -81,6 +81,12 @@ class Program:
         lease = Lease(self)
         weakref.finalize(lease, self._come, home).atexit = False
         return lease
+
+    def _step_forward(self, step: Step) -> None:
+        step.forward(self._run)
+        if not self._run.recording:
+            for chain in self._plan.last_reads[self._plan.steps.index(step)]:
+                self._run.release(chain.buffers())
 
     def _come(self, home: list[Program]) -> None:
         self._run.forget()

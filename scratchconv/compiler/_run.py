@@ -6,7 +6,8 @@ launched again (``kernels/_tape.py``). Only what ordinary operations make is in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ class Run:
         self.frozen = frozen  # whether parameters and buffers stay as they are
         self.far = far  # bytes from which on an array is stored past the caches
         self.buffers: dict[Any, Array] = {}
+        self._free: dict[int, list[Array]] = {}  # memory of buffers that no one reads again, by bytes
         self.fixed: dict[Value, Array] = {}  # values that are in the same memory in each call, as (N, C, H, W)
         self.passing: dict[Value, Array] = {}  # those of this call
         self.kept: dict[Any, Any] = {}  # what a step keeps for others, and for its way back
@@ -37,8 +39,17 @@ class Run:
         """Return the array for ``key``, made at the first time."""
         array = self.buffers.get(key)
         if array is None:
-            array = self.buffers[key] = empty(shape, dtype)
+            free = self._free.get(math.prod(shape) * np.dtype(dtype).itemsize)
+            array = free.pop().view(dtype).reshape(shape) if free else empty(shape, dtype)
+            self.buffers[key] = array
         return array
+
+    def release(self, keys: Iterable[Any]) -> None:
+        """Let the buffers of ``keys`` be those of later steps: no step from here on reads them."""
+        for key in keys:
+            array = self.buffers.pop(key, None)
+            if array is not None:
+                self._free.setdefault(array.nbytes, []).append(array.reshape(-1))
 
     def do(self, call: Callable[..., None], *arguments: Any) -> None:
         """Do something now and in each repetition."""

@@ -121,6 +121,11 @@ class Chain:
         stored: Array = run.kept[self, "stored"]
         return stored
 
+    def buffers(self) -> list[Any]:
+        """Keys of all buffers that a way forward fills for this activation."""
+        made = [(step, name) for step in self.convolutions for name in ("y", "selected")]
+        return [*made, (self, "out")]
+
     def array(self, run: Run) -> Array:
         """The same as (N, C, H, W)."""
         return from_nhwc(self.pixels(run))
