@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import numpy as np
@@ -71,7 +70,7 @@ class MeanStep:
         batch, channels = self.value.shape[:2]
         out = run.buffer((self, "out"), (batch, channels), self.value.dtype)
         reading = self.source.reading(run) if again else self.source.described(run)
-        fused_conv.mean(reading, out, frozen=run.frozen)
+        fused_conv.mean(reading, out)
         run.show(self.node.output, out[:, :, None, None])
 
     def backward(self, gradients: Gradients) -> None:
@@ -102,7 +101,7 @@ class LinearStep:
     def forward(self, run: Run) -> None:
         """Run the operation."""
         w, *biases = map(run.data, self.tensors)
-        with _tape.once() if run.frozen else contextlib.nullcontext():
+        with _tape.preparing():
             w = self._as_pixels_lie(w)
         y, saved = linear.forward(self._rows(run), w, *biases)
         run.show(self.node.output, y)

@@ -11,8 +11,9 @@ from scratchconv import nn
 from scratchconv.compiler._graph import Graph, Node, Value
 from scratchconv.compiler._heads import LinearStep, MeanStep, flattened, is_linear, is_mean
 from scratchconv.compiler._patterns import match
+from scratchconv.compiler._plain import PlainStep
 from scratchconv.compiler._program import Program
-from scratchconv.compiler._steps import Chain, ConvStep, PlainStep
+from scratchconv.compiler._steps import Chain, ConvStep
 from scratchconv.kernels.conv2d._source import FAR, far_for
 from scratchconv.ops._op import Array
 

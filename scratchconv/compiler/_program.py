@@ -34,7 +34,7 @@ class Program:
     def __init__(self, plan: Plan, *, recording: bool) -> None:
         self._plan = plan
         self._run = Run(recording=recording, frozen=plan.frozen and not recording, far=plan.far(recording))
-        self._scratch = Scratch()
+        self._tape = functools.partial(Tape, Scratch(), frozen=self._run.frozen)
         self._forward: _Way | None = None
         self._backward: _Way | None = None
         self._y: Array | None = None
@@ -54,7 +54,7 @@ class Program:
         run, graph = self._run, self._plan.graph
         run.passing.update(zip(graph.inputs, arrays, strict=False))
         if self._forward is None:
-            self._forward = _Way("forward", self._plan.steps, self._step_forward, self._scratch)
+            self._forward = _Way("forward", self._plan.steps, self._step_forward, self._tape)
             chain = self._plan.chains.get(graph.output)
             if chain is not None:
                 with _tape.recording(self._forward.last):  # what this does belongs to the last step
@@ -98,7 +98,7 @@ class Program:
         gradients = Gradients(self._run)
         gradients.add(self._plan.graph.output, self._dy)
         steps = self._plan.steps[::-1]
-        self._backward = _Way("backward", steps, lambda step: step.backward(gradients), self._scratch)
+        self._backward = _Way("backward", steps, lambda step: step.backward(gradients), self._tape)
         self._gradients = [gradients.of(value) for value in self._plan.inputs]
 
 
@@ -114,14 +114,15 @@ class Lease:
 class _Way:
     """The calls of one direction, step by step; made by doing each for the first time."""
 
-    def __init__(self, name: str, steps: Iterable[Step], work: Callable[[Step], None], scratch: Scratch) -> None:
+    def __init__(
+        self, name: str, steps: Iterable[Step], work: Callable[[Step], None], tape: Callable[[], Tape]
+    ) -> None:
         self._name = name
         self._steps: list[tuple[Step, Tape]] = []
         for step in steps:
-            scratch.start()
-            with _tape.recording(Tape(scratch)) as tape:
+            with _tape.recording(tape()) as taken_down:
                 work(step)
-            self._steps.append((step, tape))
+            self._steps.append((step, taken_down))
 
     @property
     def last(self) -> Tape:

@@ -78,7 +78,7 @@ def inner(function: Callable[..., Any]) -> Any:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a serial kernel that ops call."""
-    return _launched(_compile(function, no_cfunc_wrapper=True), function)
+    return _Kernel(_compile(function, no_cfunc_wrapper=True), function)
 
 
 def threaded_kernel(function: Callable[..., Any]) -> Any:
@@ -86,31 +86,34 @@ def threaded_kernel(function: Callable[..., Any]) -> Any:
 
     A task is a helper that does one piece of the work. Compiles several times faster than a ``prange``.
     """
-    return _launched(_compile(function, no_cfunc_wrapper=True), function, _threads.enter)
+    return _Kernel(_compile(function, no_cfunc_wrapper=True), function, _threads.enter)
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel whose ``prange`` runs on the threads of ``scratchconv.set_num_threads``."""
-    return _launched(_compile(function, parallel=True, no_cfunc_wrapper=True), function, _threads.enter)
+    return _Kernel(_compile(function, parallel=True, no_cfunc_wrapper=True), function, _threads.enter)
 
 
-def _launched(compiled: Any, function: Callable[..., Any], enter: Callable[[], None] | None = None) -> Any:
-    """Return what Python calls: it prepares the thread by ``enter``, and tells the tape that is running, if one is."""
+class _Kernel:
+    """What Python calls: it prepares the thread by ``enter``, and tells the tape that is running, if one is."""
 
-    @functools.wraps(function)
-    def launch(*arguments: Any) -> Any:
-        if enter is not None:
-            enter()
+    def __init__(self, compiled: Any, function: Callable[..., Any], enter: Callable[[], None] | None = None) -> None:
+        self.dispatcher, self._enter = compiled, enter
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self._enter is not None:
+            self._enter()
         tape = _tape.current()
         if tape is None:
-            return compiled(*arguments)
+            return self.dispatcher(*arguments)
         with _tape.once():  # without a compiler, a kernel may call others
-            result = compiled(*arguments)
-        tape.calls.append((specialized(launch, *arguments), arguments))
+            result = self.dispatcher(*arguments)
+        tape.calls.append((specialized(self, *arguments), arguments))
         return result
 
-    vars(launch)["dispatcher"] = compiled
-    return launch
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["dispatcher"], name)  # all that Numba offers
 
 
 def specialized(kernel: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:

@@ -26,7 +26,7 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class Scratch:
-    """Memory for what is dead when a step has ended: the next one, which begins with ``start``, finds it in cache."""
+    """Memory for what is dead when a step has ended; the next one finds it in cache."""
 
     def __init__(self) -> None:
         self._blocks: list[Any] = []
@@ -47,11 +47,13 @@ class Scratch:
 
 
 class Tape:
-    """Calls in their order, and the scratch of those that are added."""
+    """The calls of one step in their order. Its scratch is that of the step before, given out again."""
 
-    def __init__(self, scratch: Scratch | None = None) -> None:
+    def __init__(self, scratch: Scratch | None = None, *, frozen: bool = False) -> None:
         self.calls: list[Call] = []
         self.scratch = Scratch() if scratch is None else scratch
+        self.scratch.start()
+        self.frozen = frozen  # whether weights and coefficients stay as they are
 
     def replay(self) -> None:
         """Make all calls again. The caller prepares the thread (``_threads.enter``)."""
@@ -82,6 +84,13 @@ def recording(tape: Tape) -> Iterator[Tape]:
 def once() -> Iterator[None]:
     """Take down nothing inside: it happens now, and not in repetitions."""
     with _running(None):
+        yield
+
+
+@contextlib.contextmanager
+def preparing() -> Iterator[None]:
+    """Inside, weights and coefficients are brought into the kernels' order: once, if the tape is ``frozen``."""
+    with _running(None if _state.tape is None or _state.tape.frozen else _state.tape):
         yield
 
 

@@ -7,7 +7,6 @@ All activations are (N, H, W, C) C-contiguous arrays, weights (KH, KW, C/G, F).
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from typing import Any, NamedTuple
 
@@ -101,27 +100,21 @@ def forward(
     statistics: bool = False,
     selection: Selection | None = None,
     far: int = FAR,
-    frozen: bool = False,
 ) -> tuple[Array, Array] | None:
     """Write y = conv(source) + b; return mean and biased variance of its channels (float64) if asked for.
 
-    From ``far`` bytes on y is stored past the caches (see ``_source.far_for``). On a tape, ``frozen`` says that
-    weights, bias and coefficients stay as they are now: they are brought into the kernels' order once.
+    From ``far`` bytes on y is stored past the caches (see ``_source.far_for``).
     """
     algorithm = algorithm_for(w.shape, geometry, y)
     if source.out is not None and not reads_all(source.z.shape, w.shape, geometry, y.shape):
-        read(source, source.out, frozen=frozen)
+        read(source, source.out)
         source = Reading(source.out)
-    with _once_if(frozen):
+    with _tape.preparing():
         described = as_source(source)
         prepared = algorithm.prepare_forward(described, w, b, *geometry, y, precision=backends.conv.precision)
         finish = prepared.finish(y, _finishing(y, selection, _finish.MOMENTS if statistics else 0, far))
     prepared.launch(described, y, finish)
     return _moments(finish, y.shape[3]) if statistics else None
-
-
-def _once_if(frozen: bool) -> contextlib.AbstractContextManager[None]:
-    return _tape.once() if frozen else contextlib.nullcontext()
 
 
 def _finishing(y: Array, selection: Selection | None, kind: int, far: int) -> Any:
@@ -162,16 +155,16 @@ def backward(
     return _sums(inputs.run_input_grad(dy, w, *geometry, target.g, **options), target)
 
 
-def read(source: Reading, out: Array, *, frozen: bool = False) -> None:
-    """Write the activation that ``source`` describes to ``out`` (N, H, W, C). ``frozen`` as in ``forward``."""
-    with _once_if(frozen):
+def read(source: Reading, out: Array) -> None:
+    """Write the activation that ``source`` describes to ``out`` (N, H, W, C)."""
+    with _tape.preparing():
         described = as_source(source._replace(out=None))
     _ends.read_all(described, len(out), out.reshape(-1))
 
 
-def mean(source: Reading, out: Array, *, frozen: bool = False) -> None:
+def mean(source: Reading, out: Array) -> None:
     """Write the mean over the pixels of each image of what ``source`` describes to ``out`` (N, C)."""
-    with _once_if(frozen):
+    with _tape.preparing():
         described = as_source(source)
     _ends.mean_all(described, len(out), out.reshape(-1))
 

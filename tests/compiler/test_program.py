@@ -73,22 +73,6 @@ def test_batches_are_counted_for_a_cumulative_mean() -> None:
         same_step(eager, compiled, images(*SMALL, seed=seed))
 
 
-def test_plain_operations_between_convolutions_are_trained() -> None:
-    class Mixed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.one, self.two, self.end = nn.Conv2d(2, 3, 3), nn.Conv2d(3, 2, 3), nn.Linear(2, 2)
-
-        def forward(self, x: sc.Tensor) -> sc.Tensor:
-            y = self.one(x).relu()
-            z = self.two(y * y.mean() + y.exp()) + x[:, :, 2:-2, 2:-2]
-            return self.end((z.mean((2, 3)) * 0.1).exp()) + y.sum()
-
-    eager, compiled = twins(Mixed)
-    for seed in range(3):
-        same_step(eager, compiled, images(*SMALL, seed=seed, requires_grad=True))
-
-
 def test_a_way_back_that_fails_can_be_taken_again() -> None:
     eager, compiled = twins(small)
     same_step(eager, compiled, images(*SMALL))
@@ -151,23 +135,6 @@ def test_inputs_in_any_memory_order() -> None:
     frozen = x.copy()
     frozen.flags.writeable = False
     same_output(eager, compiled, sc.Tensor(frozen))
-
-
-def test_plain_operations_between_convolutions_are_repeated() -> None:
-    class Mixed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.one, self.two = nn.Conv2d(2, 3, 3), nn.Conv2d(3, 2, 3)
-
-        def forward(self, x: sc.Tensor) -> sc.Tensor:
-            y = self.one(x).relu()
-            z = self.two(y * 2 + y.mean())
-            return z.exp() + z
-
-    eager, compiled = twins(Mixed)
-    eager.eval(), compiled.eval()
-    for seed in range(3):
-        same_output(eager, compiled, images(*SMALL, seed=seed))
 
 
 def test_calls_in_flight_together_do_not_meet() -> None:

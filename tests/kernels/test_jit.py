@@ -100,7 +100,7 @@ def test_kernels_release_the_interpreter_and_are_kept_on_disk() -> None:
     plain = twice.__wrapped__
     parallel = parallel_kernel(squares.__wrapped__)
     assert helper(plain).dispatcher.stats.cache_path is None
-    for dispatcher in (kernel(plain).dispatcher, helper(plain).for_python, parallel.dispatcher):
+    for dispatcher in (kernel(plain), helper(plain).for_python, parallel):
         assert dispatcher.targetoptions["nogil"]
         assert set(dispatcher.targetoptions["fastmath"]) <= {"contract", "nsz"}
         assert Path(dispatcher.stats.cache_path).is_relative_to(_cache.directory())

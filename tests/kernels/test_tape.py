@@ -45,9 +45,18 @@ def test_other_calls_go_through_do_and_what_they_call_belongs_to_them() -> None:
     assert y.tolist() == [9.5, 9.5]
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_what_is_prepared_stays_where_weights_do(frozen: bool) -> None:
+    weights, order = np.ones(2), np.zeros(2)
+    with _tape.recording(Tape(frozen=frozen)) as tape, _tape.preparing():
+        _tape.do(np.copyto, order, weights)
+    assert order.tolist() == [1, 1] and len(tape.calls) == 1 - frozen
+
+
 def test_without_a_tape_things_happen() -> None:
     y = np.zeros(2)
-    _tape.do(y.fill, 3)
+    with _tape.preparing():
+        _tape.do(y.fill, 3)
     assert y.tolist() == [3, 3]
 
 
@@ -78,12 +87,11 @@ def test_scratch_begins_on_a_cache_line(shape: tuple[int, ...], dtype: type) -> 
         assert x.ctypes.data % 64 == 0 and x.flags.c_contiguous and x.flags.writeable
 
 
-def test_scratch_is_given_out_again_when_a_step_begins() -> None:
+def test_scratch_is_given_out_again_to_the_next_tape() -> None:
     shared = Scratch()
     with _tape.recording(Tape(shared)):
         one, two = _tape.scratch((100,), np.float32), _tape.scratch((10,), np.float32)
         assert not np.may_share_memory(one, two)
-    shared.start()
     with _tape.recording(Tape(shared)):
         three, four = _tape.scratch((50,), np.float64), _tape.scratch((1000,), np.float64)
     assert np.may_share_memory(one, three) and not np.may_share_memory(two, four)  # there was no room

@@ -69,9 +69,9 @@ def test_forward(layer: str, kind: str, dtype: type) -> None:
     check(call, make, (reading._replace(out=None), w, b, selection.positive), (y, selection.selected, reading.out))
 
 
-def check(call: Callable[[], Any], make: Layer, given: Any, results: Any) -> None:
+def check(call: Callable[[], Any], make: Layer, given: Any, results: Any, frozen: bool = False) -> None:
     """Take a call down, repeat it with other numbers, and compare with the call itself."""
-    with _tape.recording(Tape()) as tape:
+    with _tape.recording(Tape(frozen=frozen)) as tape:
         more = call()
     redraw(make, given)
     repeat(tape, results, more)
@@ -104,8 +104,8 @@ def test_forward_with_frozen_weights(layer: str, kind: str, dtype: type) -> None
     selected, positive = make.room(*windows(y).max((2, 4)).shape), make.rng.random(make.g.filters) > 0.5
     for alone in (False, True):
         selection = Selection(selected, positive, alone)
-        with _tape.recording(Tape()) as tape:
-            fused_conv.forward(reading, w, b, make.geometry, y, selection=selection, frozen=True)
+        with _tape.recording(Tape(frozen=True)) as tape:
+            fused_conv.forward(reading, w, b, make.geometry, y, selection=selection)
         redraw(make, reading.z, reading.skip)
         results = selected, reading.out, *([] if alone else [y])
         fused_conv.forward(reading, w, b, make.geometry, y, selection=selection)
@@ -125,8 +125,8 @@ def test_an_activation_and_its_mean(kind: str, frozen: bool, dtype: type) -> Non
     written, mean = make.room(*make.x), make.room(make.g.batch, make.g.channels)
 
     def call() -> None:
-        fused_conv.mean(reading, mean, frozen=frozen)
-        fused_conv.read(reading, written, frozen=frozen)
+        fused_conv.mean(reading, mean)
+        fused_conv.read(reading, written)
 
     moving = (reading.z, reading.skip) if frozen else reading._replace(out=None)
-    check(call, make, moving, (written, mean, reading.out))
+    check(call, make, moving, (written, mean, reading.out), frozen)
