@@ -61,7 +61,7 @@ def applies(taps, stride, dilation, groups, channels=1, precision="exact"):
 
 def pays(channels, filters, pixels):
     """Whether it is faster than direct: channels to share the patches' transforms, pixels to share the kernels'."""
-    return min(channels, filters) >= 16 and pixels >= 256
+    return min(channels, filters) >= 10 and pixels >= 256
 
 
 # ---------------------------------------------------------------- forward and input gradient

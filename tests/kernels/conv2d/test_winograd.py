@@ -117,7 +117,7 @@ def test_where_it_applies_and_where_it_pays() -> None:
     assert not winograd.joins(np.empty((3, 3, 512, 512), np.float32), 10_000)  # sums for dw that leave L2
     assert winograd.joins(np.empty((5, 5, 16, 32), np.float32), 4096)
     assert not winograd.joins(np.empty((5, 5, 16, 32), np.float32), 4095)  # fewer pixels are summed by direct
-    assert winograd.pays(16, 16, 256)
-    assert not winograd.pays(15, 16, 256)
+    assert winograd.pays(10, 16, 256)
+    assert not winograd.pays(9, 16, 256)
     assert not winograd.pays(16, 3, 256)
     assert not winograd.pays(16, 16, 255)
