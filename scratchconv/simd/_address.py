@@ -13,7 +13,7 @@ from scratchconv.simd import _codegen as code
 
 
 def address_of(x: Any) -> int:
-    """Return where the memory of ``x`` begins. (``x.ctypes.data`` would count a reference: an atomic instruction.)"""
+    """Return where the memory of ``x`` begins; ``x.ctypes.data`` would count a reference, an atomic instruction."""
     address: int = x.ctypes.data
     return address
 
