@@ -98,6 +98,7 @@ class Tables:
     def __init__(self) -> None:
         self._arrays: list[Array] = []
         self._batches: list[_Batch] = []
+        self._turned: dict[int, Array] = {}  # memory for gradients that lie otherwise than their parameters
 
     def __reduce__(self) -> Any:
         return Tables, ()
@@ -107,20 +108,31 @@ class Tables:
     ) -> list[_Batch]:
         """Return the parameters by dtype, all arrays checked."""
         arrays = [*params, *itertools.chain(*states)]
-        alike = len(grads) == len(params) and all(map(_lie_alike, grads, params))
+        alike = len(grads) == len(params) and all(map(_are_alike, grads, params))
         if alike and len(arrays) == len(self._arrays) and all(map(operator.is_, arrays, self._arrays)):
             for batch in self._batches:
-                batch.table[:, 1] = [_address(grads[number]) for number in batch.numbers]
+                batch.table[:, 1] = [_address(self._lying_as(params[k], grads[k], k)) for k in batch.numbers]
             return self._batches
         batches = _batches(params, grads, states, names)
-        kept = alike and not any(batch.copies for batch in batches)
+        kept = not any(batch.copies for batch in batches)
         self._arrays = arrays if kept else []
         self._batches = [batch._replace(held=[]) for batch in batches] if kept else []
+        self._turned = {}
         return batches
 
+    def _lying_as(self, param: Array, grad: Array, number: int) -> Array:
+        """Return a gradient in the memory order of its parameter; a copy of it is kept until the next step."""
+        if grad.strides == param.strides:
+            return grad
+        copy = self._turned.get(number)
+        if copy is None:
+            copy = self._turned[number] = empty_like(param)
+        copy[...] = grad
+        return copy
 
-def _lie_alike(x: Array, y: Array) -> bool:
-    return x.strides == y.strides and x.shape == y.shape and x.dtype == y.dtype
+
+def _are_alike(x: Array, y: Array) -> bool:
+    return x.shape == y.shape and x.dtype == y.dtype
 
 
 class _Batch(NamedTuple):
