@@ -122,7 +122,7 @@ class Tables:
 
     def _lying_as(self, param: Array, grad: Array, number: int) -> Array:
         """Return a gradient in the memory order of its parameter; a copy of it is kept until the next step."""
-        if grad.strides == param.strides:
+        if _lie_alike(grad, param):
             return grad
         copy = self._turned.get(number)
         if copy is None:
@@ -133,6 +133,13 @@ class Tables:
 
 def _are_alike(x: Array, y: Array) -> bool:
     return x.shape == y.shape and x.dtype == y.dtype
+
+
+def _lie_alike(x: Array, y: Array) -> bool:
+    """Whether the elements of two arrays of one shape follow each other alike; an axis of size 1 makes no steps."""
+    if x.strides == y.strides:
+        return True
+    return all(s == t for size, s, t in zip(x.shape, x.strides, y.strides, strict=True) if size > 1)
 
 
 class _Batch(NamedTuple):
@@ -198,14 +205,13 @@ def _row(param: Array, own: Sequence[Array], copies: list[tuple[Array, Array]]) 
 
     A copy takes the place of one that does not lie in memory as the parameter does, or would if it had no holes.
     """
-    strides = param.strides
-    if all([other.strides == strides for other in own]) and _is_dense(param.shape, strides, param.itemsize):
+    if all([_lie_alike(other, param) for other in own]) and _is_dense(param.shape, param.strides, param.itemsize):
         return [*own, param]
     grad, *states = own
     model = param if param.flags.c_contiguous else empty_like(param)
-    row = [grad if grad.strides == model.strides else _copy(grad, model)]
+    row = [grad if _lie_alike(grad, model) else _copy(grad, model)]
     for target in (*states, param):
-        if target.strides == model.strides:
+        if _lie_alike(target, model):
             row.append(target)
         else:
             row.append(_copy(target, model))

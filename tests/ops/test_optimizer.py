@@ -138,6 +138,18 @@ def test_tables_serve_while_the_arrays_are_the_same() -> None:
             np.testing.assert_array_equal(found, wanted)
 
 
+def test_an_axis_of_size_one_makes_no_difference_to_where_elements_lie() -> None:
+    """Filters of one channel in PyTorch's order and in that of the kernels: nothing has to be copied."""
+    param, grad, average, square = (np.full((4, 1, 2, 3), float(k)) for k in range(1, 5))
+    grad = np.lib.stride_tricks.as_strided(grad, strides=(grad.strides[0], 8, *grad.strides[2:]))
+    batch, tables = None, op.Tables()
+    for _ in range(2):
+        (found,) = tables.of([param], [grad], [[average], [square]], ("exp_avg", "exp_avg_sq"))
+        assert not found.copies
+        assert batch is None or found.table is batch.table
+        batch = found
+
+
 def test_tables_keep_no_gradient_alive() -> None:
     param, momentum, tables = np.ones(5), np.zeros(5), op.Tables()
     for step in range(2):

@@ -230,25 +230,27 @@ def merge_moments(sums, pitch, mean, var):
 
     Pairwise update of Chan, Golub and LeVeque (1979), in float64 and in the order of the items.
     """
-    items = sums.size // (3 * pitch)
-    for f in range(mean.size):
-        count, centre, squares = 0.0, 0.0, 0.0
-        for item in range(items):
-            o = item * 3 * pitch + f
-            n = np.float64(sums[o + 2 * pitch])
-            delta = np.float64(sums[o]) - centre
-            centre += delta * n / (count + n)
-            squares += np.float64(sums[o + pitch]) + delta * delta * count * n / (count + n)
-            count += n
-        mean[f], var[f] = centre, squares / max(count, 1.0)
+    count, channels = 0.0, mean.size
+    mean[:], var[:] = 0, 0
+    for o in range(0, sums.size, 3 * pitch):
+        n = np.float64(sums[o + 2 * pitch])  # the same number for each channel
+        share, before = n / (count + n), count
+        means, squares = sums[o : o + channels], sums[o + pitch : o + pitch + channels]
+        for f in range(channels):
+            delta = means[f] - mean[f]
+            mean[f] += delta * share
+            var[f] += squares[f] + delta * delta * (before * share)
+        count += n
+    for f in range(channels):
+        var[f] /= max(count, 1.0)
 
 
 @kernel
 def merge_sums(sums, pitch, out):
     """out[k, c] = Σ over the items of sums[item, k, c], in float64 and in the order of the items."""
-    items = sums.size // (3 * pitch)
     out[:] = 0
-    for item in range(items):
+    for o in range(0, sums.size, 3 * pitch):
         for k in range(out.shape[0]):
-            for c in range(out.shape[1]):
-                out[k, c] += sums[(item * 3 + k) * pitch + c]
+            total, part = out[k], sums[o + k * pitch : o + k * pitch + out.shape[1]]
+            for c in range(total.size):
+                total[c] += part[c]
