@@ -87,14 +87,6 @@ def _fetch_sums(shape, total, at, row_at, r):
             simd.prefetch_write(total, at + row_at[r * shape.rows + row] + v)
 
 
-class Tables(NamedTuple):
-    """What ``_weight_grad_plan`` has worked out: see ``row_tables`` and ``windows`` there."""
-
-    starts: np.ndarray
-    windows: np.ndarray
-    row_at: np.ndarray  # elements of dw
-
-
 class _Panels(NamedTuple):
     """Stretches of as many filters as a tile is wide: how many groups, panels of a group, and which a task computes."""
 
@@ -216,15 +208,13 @@ def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
     if not g.copied and shape.taps == shape.rows and runs[1] % shape.rows:
         # Rows past the end of a run are read for nothing, maybe beyond the end of x. A block has room for that.
         g, shape, runs = plan.arrange(*shapes, directions, dilation, groups, dw.dtype, copy=True)
-    starts, row_at = plan.row_tables(g, dw.shape, dilation, shape, runs)
-    windows = plan.windows(g, dw.shape, directions, runs, len(starts))
+    tables, exact = plan.tables(g, dw.shape, directions, dilation, shape, runs)
     chunks, blocks = plan.divide(g, dw, groups, shape.width, x.kind == PLAIN == dy.kind)
     if chunks == 0:
         dw[...] = 0
         return
-    exact = bool(row_at.max() * dw.shape[3] < dw.size)  # no row past the end of a run: sums can begin in dw itself
     totals = dw.reshape(1, -1) if chunks == 1 and exact else np.empty((chunks, dw.size + dw.shape[3]), dw.dtype)
-    _run(shape, x, dy, g, Tables(starts, windows, row_at * dw.shape[3]), groups, blocks, totals)
+    _run(shape, x, dy, g, tables, groups, blocks, totals)
     if not np.shares_memory(totals, dw):
         merge(totals, dw.reshape(-1))
 
