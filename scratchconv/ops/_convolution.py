@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scratchconv import backends
-from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive, rows, strided, winograd
+from scratchconv.kernels.conv2d import depthwise, dilated, direct, im2col, naive, rows, strided, winograd
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.ops._op import Array
 
 WINOGRAD_SUMS = 8192  # pairs of channel and filter up to which Winograd's weight gradient is faster than direct's
 STRIDED_WEIGHTS = 16384  # pairs up to which the kernels for stride 2 are faster than direct, which streams more weights
 WINOGRAD_PAIRS = 512  # pairs for each pixel of results, from which on it costs too much to transform the weights
-WITHOUT_SOURCES = (naive, im2col, depthwise)  # these read plain arrays only
+WITHOUT_SOURCES = (naive, im2col, depthwise, dilated)  # these read plain arrays only
 
 
 class Geometry(NamedTuple):
@@ -46,6 +46,9 @@ def _choose(
         pixels = results.size // max(1, results.shape[3])
         if name == "winograd" or (winograd.pays(w[2], w[3], pixels) and w[2] * w[3] <= WINOGRAD_PAIRS * pixels):
             return winograd
+    if name in ("auto", "winograd") and dilated.applies(taps, stride, padding, dilation, groups, channels):
+        if name == "winograd" or dilated.pays(w[2], w[3], results.shape, dilation):
+            return dilated
     if name in ("auto", "strided") and strided.applies(taps, stride, padding, dilation, groups):
         pays = w[2] * w[3] <= STRIDED_WEIGHTS and strided.pays(w[2], w[3], results.shape[2], results.dtype)
         if name == "strided" or pays:
@@ -69,7 +72,7 @@ def choose_weight_grad(w: tuple[int, ...], geometry: Geometry, dy: Array) -> Any
     """Return the module that computes dw of the shape ``w`` from x and ``dy`` (N, OH, OW, F)."""
     algorithm = choose(w, geometry, dy)
     # Winograd's partial sums of dw are larger than dw by the tile's products for each tap: they have to stay in cache.
-    if backends.conv.algorithm == "auto" and algorithm is winograd and w[2] * w[3] > WINOGRAD_SUMS:
+    if backends.conv.algorithm == "auto" and algorithm in (winograd, dilated) and w[2] * w[3] > WINOGRAD_SUMS:
         return direct
     return algorithm
 

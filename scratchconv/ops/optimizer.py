@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scratchconv.kernels.optimizer import vector
-from scratchconv.ops._memory import empty_like
+from scratchconv.ops._memory import empty_like, lie_alike
 from scratchconv.ops._op import Array
 
 
@@ -98,7 +98,6 @@ class Tables:
     def __init__(self) -> None:
         self._arrays: list[Array] = []
         self._batches: list[_Batch] = []
-        self._turned: dict[int, Array] = {}  # memory for gradients that lie otherwise than their parameters
 
     def __reduce__(self) -> Any:
         return Tables, ()
@@ -111,35 +110,17 @@ class Tables:
         alike = len(grads) == len(params) and all(map(_are_alike, grads, params))
         if alike and len(arrays) == len(self._arrays) and all(map(operator.is_, arrays, self._arrays)):
             for batch in self._batches:
-                batch.table[:, 1] = [_address(self._lying_as(params[k], grads[k], k)) for k in batch.numbers]
+                batch.table[:, 1] = [_address(grads[number]) for number in batch.numbers]
             return self._batches
         batches = _batches(params, grads, states, names)
-        kept = not any(batch.copies for batch in batches)
+        kept = alike and not any(batch.copies for batch in batches)
         self._arrays = arrays if kept else []
         self._batches = [batch._replace(held=[]) for batch in batches] if kept else []
-        self._turned = {}
         return batches
-
-    def _lying_as(self, param: Array, grad: Array, number: int) -> Array:
-        """Return a gradient in the memory order of its parameter; a copy of it is kept until the next step."""
-        if _lie_alike(grad, param):
-            return grad
-        copy = self._turned.get(number)
-        if copy is None:
-            copy = self._turned[number] = empty_like(param)
-        copy[...] = grad
-        return copy
 
 
 def _are_alike(x: Array, y: Array) -> bool:
-    return x.shape == y.shape and x.dtype == y.dtype
-
-
-def _lie_alike(x: Array, y: Array) -> bool:
-    """Whether the elements of two arrays of one shape follow each other alike; an axis of size 1 makes no steps."""
-    if x.strides == y.strides:
-        return True
-    return all(s == t for size, s, t in zip(x.shape, x.strides, y.strides, strict=True) if size > 1)
+    return x.shape == y.shape and x.dtype == y.dtype and lie_alike(x, y)
 
 
 class _Batch(NamedTuple):
@@ -205,13 +186,13 @@ def _row(param: Array, own: Sequence[Array], copies: list[tuple[Array, Array]]) 
 
     A copy takes the place of one that does not lie in memory as the parameter does, or would if it had no holes.
     """
-    if all([_lie_alike(other, param) for other in own]) and _is_dense(param.shape, param.strides, param.itemsize):
+    if all([lie_alike(other, param) for other in own]) and _is_dense(param.shape, param.strides, param.itemsize):
         return [*own, param]
     grad, *states = own
     model = param if param.flags.c_contiguous else empty_like(param)
-    row = [grad if _lie_alike(grad, model) else _copy(grad, model)]
+    row = [grad if lie_alike(grad, model) else _copy(grad, model)]
     for target in (*states, param):
-        if _lie_alike(target, model):
+        if lie_alike(target, model):
             row.append(target)
         else:
             row.append(_copy(target, model))

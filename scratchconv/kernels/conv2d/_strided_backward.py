@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._copy import aligned, aligned_empty, fill_zero
+from scratchconv.kernels import _tape
+from scratchconv.kernels._copy import aligned_empty, fill_zero
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _strided_plan as plan
@@ -148,10 +149,10 @@ def launch(x, dy, w, dx, dw, make_finish, batch):
     items = _block.count_items(gx)
     size = 0 if dw is None else 9 * plan.round_up(x.channels, lanes) * plan.round_up(dy.channels, lanes)
     chunks = 64 if dw is None else max(2, min(SUMS, SUM_BYTES // max(1, size * dtype.itemsize)))
-    totals = aligned((max(1, min(chunks, items)), size), dtype)
+    totals = _tape.scratch((max(1, min(chunks, items)), size), dtype)
     _run(shapes, x, dy, gx, g, layout, weights, totals, dx.reshape(-1), finish)
     if dw is not None:
-        total = np.empty(size, dtype)
+        total = _tape.scratch((size,), dtype)
         merge(totals, total)
         unpack_products(total, lanes, dw)
     return finish

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchconv.kernels._copy import aligned
+from scratchconv.kernels import _tape
 from scratchconv.kernels.conv2d._strided_plan import TAPS
 from scratchconv.kernels.conv2d._winograd_plan import round_up
 
@@ -18,7 +18,7 @@ def _padded(w, channels, filters):
     if c % channels == 0 and f % filters == 0:
         return w
     padded = np.zeros((*w.shape[:2], round_up(c, channels), round_up(f, filters)), w.dtype)
-    padded[:, :, :c, :f] = w
+    _tape.do(np.copyto, padded[:, :, :c, :f], w)
     return padded
 
 
@@ -26,8 +26,8 @@ def pack_forward(w, lanes, width):
     """Pack w (KH, KW, C, F) into panels (F / width, KH, slabs of x, KW, lanes, width)."""
     w = _padded(w, lanes, width)
     c, f = w.shape[2:]
-    panels = aligned((f // width, TAPS, c // lanes, TAPS, lanes, width), w.dtype)
-    panels[...] = w.reshape(TAPS, TAPS, c // lanes, lanes, f // width, width).transpose(4, 0, 2, 1, 3, 5)
+    panels = _tape.scratch((f // width, TAPS, c // lanes, TAPS, lanes, width), w.dtype)
+    _tape.do(np.copyto, panels, w.reshape(TAPS, TAPS, c // lanes, lanes, f // width, width).transpose(4, 0, 2, 1, 3, 5))
     return panels
 
 
@@ -35,9 +35,10 @@ def pack_back(w, lanes):
     """Pack w (KH, KW, C, F) into panels (C / lanes, slabs of dy, lanes of dy, ``BACK``, lanes of C)."""
     w = _padded(w, lanes, lanes)
     c, f = w.shape[2:]
-    panels = aligned((c // lanes, f // lanes, lanes, len(BACK), lanes), w.dtype)
+    panels = _tape.scratch((c // lanes, f // lanes, lanes, len(BACK), lanes), w.dtype)
     for t, (u, v) in enumerate(BACK):
-        panels[:, :, :, t] = w[u, v].reshape(c // lanes, lanes, f // lanes, lanes).transpose(0, 2, 3, 1)
+        taps = w[u, v].reshape(c // lanes, lanes, f // lanes, lanes).transpose(0, 2, 3, 1)
+        _tape.do(np.copyto, panels[:, :, :, t], taps)
     return panels
 
 
@@ -46,4 +47,6 @@ def unpack_products(total, lanes, dw):
     channels, filters = dw.shape[2:]
     slabs = -(-channels // lanes)
     total = total.reshape(TAPS, slabs, -1, TAPS, lanes).transpose(0, 3, 1, 4, 2)
-    dw[...] = total.reshape(TAPS, TAPS, slabs * lanes, -1)[:, :, :channels, :filters]
+    for slab in range(slabs):
+        part = dw[:, :, slab * lanes : (slab + 1) * lanes]
+        _tape.do(np.copyto, part, total[:, :, slab, : part.shape[2], :filters])

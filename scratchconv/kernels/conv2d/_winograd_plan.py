@@ -234,7 +234,7 @@ def backward(dy, dx, padding, tile, taps, shape, products):
     g = _block(dy, dx, padding, tile, taps, images, rows)
     gx = _block(dx, dx, (0, 0), tile, (1, 1), images, rows)._replace(pixel=lanes)
     tile_bytes = count * (pitch + lanes + shape.width) * itemsize
-    group = group_of(images * rows * across, shape.rows, tile_bytes, simd.cache_bytes(2) // 8)
+    group = group_of(images * rows * across, shape.rows, tile_bytes, 3 * simd.cache_bytes(2) // 8)
     source_plane, tiles_plane, result_plane = plane(group * pitch), plane(group * lanes), plane(group * shape.width)
     sums_plane = plane(pitch * lanes)
     block_at = round_up(tile[0] * tile[1] * shape.lanes, 16)

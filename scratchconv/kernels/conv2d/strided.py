@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
+from scratchconv.kernels import _tape
 from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _strided_backward
@@ -94,7 +95,7 @@ def prepare_forward(source, w, b, stride, padding, dilation, groups, y, precisio
     g, layout = plan.forward((y.shape[0], source.rows, source.columns, source.channels), y.shape, y.dtype)
     weights = pack_forward(w, shape.lanes, shape.width)
     bias = np.zeros(weights.shape[0] * shape.width, y.dtype)
-    bias[: b.size] = b
+    _tape.do(np.copyto, bias[: b.size], b)
     return Prepared(_run, (shape,), g, (layout, weights, bias))
 
 

@@ -18,6 +18,7 @@ from scratchconv.kernels.conv2d import (
     _weight_grad_plan,
     _winograd_plan,
     depthwise,
+    dilated,
     direct,
     im2col,
     rows,
@@ -33,6 +34,7 @@ ALGORITHMS = {
     "rows": rows,
     "strided": strided,
     "winograd": winograd,
+    "dilated": dilated,
 }
 FUNCTIONS = ("forward", "input_grad", "weight_grad", "bias_grad")
 MARGIN = 70  # elements around each array: more than a vector, an odd distance from its alignment
