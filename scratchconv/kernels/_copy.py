@@ -37,4 +37,4 @@ def fill_zero(target, o, n):
 def aligned_empty(like, size):
     """Return scratch of the dtype of ``like`` and the offset in it where ``size`` elements begin on a cache line."""
     scratch = np.empty(size + 16, like.dtype)
-    return scratch, -(scratch.ctypes.data // like.itemsize) % (64 // like.itemsize)
+    return scratch, -(simd.address_of(scratch) // like.itemsize) % (64 // like.itemsize)

@@ -68,7 +68,7 @@ def helper(function: Callable[..., Any]) -> Any:
 
 
 def inner(function: Callable[..., Any]) -> Any:
-    """Compile a helper that neither makes nor returns arrays, nor calls one that does.
+    """Compile a helper that makes no arrays, and that returns some only to others of its kind.
 
     It counts no references to its arguments' arrays. Elsewhere Numba does wherever an array is taken out of a named
     tuple: an atomic instruction each time, which can cost more than the row of pixels that it is for.

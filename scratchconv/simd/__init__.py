@@ -19,7 +19,7 @@ Hints
     ``prefetch(x, i)``, ``prefetch_write(x, i)``, ``stream(x, i, v)`` (a store past the caches), ``settle()`` after such
     stores; ``opaque(i)``, ``keep_apart()`` for the compiler.
 Memory
-    ``memory_at(x, address, size)``, an array of the dtype of array x at an address.
+    ``address_of(x)``; ``memory_at(x, address, size)``, an array of the dtype of array x at an address.
 Transforms
     ``Transform(left, right, dtype)``, two constant matrices; ``transform(t, tile)`` = left X rightᵀ in every lane;
     ``grid_offsets(shape, columns, row_step, column_step)``, the offsets of a tile that is a grid of pixels.
@@ -27,7 +27,7 @@ CPU
     ``lanes(dtype)``, ``vector_bytes()``, ``vector_registers()``, ``cache_bytes(level)``.
 """
 
-from scratchconv.simd._address import memory_at
+from scratchconv.simd._address import address_of, memory_at
 from scratchconv.simd._cpu import cache_bytes, lanes, vector_bytes, vector_registers
 from scratchconv.simd._hints import keep_apart, opaque, prefetch, prefetch_write, settle, stream
 from scratchconv.simd._product import column_sums, lane_fma, lane_fma_row, outer_fma, outer_fma_row
@@ -65,6 +65,7 @@ __all__ = [
     "TileShape",
     "Transform",
     "absolute",
+    "address_of",
     "cache_bytes",
     "column_sums",
     "fma",

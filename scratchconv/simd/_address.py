@@ -1,4 +1,4 @@
-"""An array found by its address: how one compiled call reaches arrays whose number is not known at compile time."""
+"""The address of an array, and an array found by one: so one call reaches arrays whose number no one knew before."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from numba import types
 from scratchconv.simd import _codegen as code
 
 
+def address_of(x: Any) -> int:
+    """Return where the memory of ``x`` begins; ``x.ctypes.data`` would count a reference, an atomic instruction."""
+    address: int = x.ctypes.data
+    return address
+
+
 def memory_at(like: Any, address: int, size: int) -> Any:
     """Return the ``size`` elements of the dtype of array ``like`` that start at ``address``, as one axis.
 
@@ -19,6 +25,11 @@ def memory_at(like: Any, address: int, size: int) -> Any:
     """
     buffer = (ctypes.c_byte * (int(size) * like.itemsize)).from_address(int(address))
     return np.frombuffer(buffer, like.dtype) if size else np.empty(0, like.dtype)
+
+
+@code.primitive(address_of, lambda x: types.int64 if code.is_memory(x) else None)
+def _(builder: ir.IRBuilder, context: Any, sig: Any, x: ir.Value) -> ir.Value:
+    return builder.ptrtoint(context.make_array(sig.args[0])(context, builder, x).data, code.I64)
 
 
 def _typing(like: Any, address: Any, size: Any) -> Any:

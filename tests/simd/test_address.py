@@ -45,3 +45,16 @@ def test_vectors_are_loaded_from_it(dtype: type) -> None:
         out = np.full(lanes, np.nan, dtype)
         program(x[:0].copy(), x.ctypes.data, x.size, out)
         np.testing.assert_array_equal(out, x[2 : 2 + lanes])
+
+
+@kernel
+def address(x):
+    return simd.address_of(x)
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, np.int64])
+def test_the_address_is_that_of_the_first_element(dtype: type) -> None:
+    x = np.zeros((4, 3), dtype)
+    for program in forms(address):
+        assert program(x) == x.ctypes.data
+        assert program(x[2:]) == x.ctypes.data + 6 * x.itemsize

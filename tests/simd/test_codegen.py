@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numba
@@ -65,3 +66,13 @@ def test_opaque_keeps_an_offset_out_of_the_optimisers_sight() -> None:
 
     assert program(5, True) == 0
     assert "asm sideeffect" in program.inspect_llvm(program.signatures[0])
+
+
+def test_a_function_that_is_kept_apart_is_not_inlined_and_begins_its_stack_on_a_cache_line() -> None:
+    @numba.njit
+    def program(i):
+        simd.keep_apart()
+        return i + 1
+
+    assert program(1) == 2
+    assert re.search("noinline.* alignstack=64|alignstack=64.* noinline", program.inspect_llvm(program.signatures[0]))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scratchconv import simd
-from scratchconv.kernels._jit import helper, inner
+from scratchconv.kernels._jit import inner
 from scratchconv.kernels.conv2d._block import images_of, result_offset, result_rows_of
 from scratchconv.kernels.conv2d._finish import EXTRA, MASK, MASK_AFFINE, SECOND, SUMS
 from scratchconv.kernels.conv2d._source import GRADIENT, POOLED, SKIP, SKIP_AFFINE
@@ -45,22 +45,22 @@ def result_stretch(g, item):
     return Stretch(start, start + images_of(g, item) * result_rows_of(g, item) * g.result_w * g.results)
 
 
-@helper
+@inner
 def begin_list(ahead):
     """Empty the list."""
     ahead[CURSOR], ahead[END] = FIRST, FIRST
 
 
-@helper
+@inner
 def _append(ahead, s, x, stretch):
     """Write down ``stretch`` of ``x``, if there is any, as offsets from ``s``."""
     if x.size > 0 and stretch.start < stretch.stop:
-        away = (x.ctypes.data - s.ctypes.data) // s.itemsize
+        away = (simd.address_of(x) - simd.address_of(s)) // s.itemsize
         ahead[ahead[END]], ahead[ahead[END] + 1] = stretch.start + away, stretch.stop + away
         ahead[END] += 2
 
 
-@helper
+@inner
 def list_arrays(ahead, s, source, stretch):
     """Add ``stretch`` of the arrays of ``source``."""
     if source.kind & POOLED:  # first and third have a pixel for each window of 2x2
@@ -81,13 +81,13 @@ def _windows_before(s, i):
     return window_row * (s.columns // 2) * s.channels
 
 
-@helper
+@inner
 def list_source(ahead, s, source, g, item):
     """Add what work item ``item`` reads of ``source``."""
     list_arrays(ahead, s, source, source_stretch(g, item))
 
 
-@helper
+@inner
 def list_finish(ahead, s, f, y, g, item):
     """Add where the results of a work item go in ``y``, unless past the caches, and what finishing them reads."""
     stretch = result_stretch(g, item)

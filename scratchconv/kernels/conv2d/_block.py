@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scratchconv.kernels._copy import fill_zero
-from scratchconv.kernels._jit import helper, inner
+from scratchconv.kernels._jit import inner
 from scratchconv.kernels.conv2d._source import read_rows
 
 
@@ -157,7 +157,7 @@ def frame(g, above, below, left, right, block, o):
     fill_zero(block, o + below * line, (g.height - below) * line)
 
 
-@helper
+@inner
 def place(source, g, item, block):
     """Return the array and the offset where the work item's source begins: in the source or in the filled block."""
     if g.copied:

@@ -11,6 +11,8 @@ from scratchconv.kernels.conv2d._ahead import LIST, TURN, Stretch, begin_list, e
 from scratchconv.kernels.conv2d._finish import receive_pixels
 from scratchconv.kernels.conv2d._source import read_row, read_rows
 
+CHUNKS = 32  # images are dealt to at most so many tasks
+
 
 @inner
 def _read_image(image, source, out):
@@ -26,19 +28,25 @@ def read_all(source, images, out):
 
 
 @helper
-def _mean_image(image, source, out):
-    row, pixels = np.empty(source.columns * source.channels, out.dtype), source.rows * source.columns
-    at = image * source.channels
-    fill_zero(out, at, source.channels)
-    following, ahead = (image + 1) * source.rows * row.size, np.empty(LIST, np.int64)
-    begin_list(ahead)
-    list_arrays(ahead, row, source, Stretch(following, following + source.rows * row.size))
-    end_list(ahead, row, source.rows * TURN)
-    for i in range(source.rows):
-        fetch(ahead, row)
-        read_row(source, image, i, 0, source.columns, row, 0, source.channels)
-        _add_pixels(row, source.columns, source.channels, out, at)
-    _divide(out, at, source.channels, pixels)
+def _mean_chunk(chunk, chunks, images, source, out):
+    row, ahead = np.empty(source.columns * source.channels, out.dtype), np.empty(LIST, np.int64)
+    _mean_images(chunk * images // chunks, (chunk + 1) * images // chunks, source, out, row, ahead)
+
+
+@inner
+def _mean_images(first, last, source, out, row, ahead):
+    line, pixels = source.columns * source.channels, source.rows * source.columns
+    for image in range(first, last):
+        at, following = image * source.channels, (image + 1) * source.rows * line
+        fill_zero(out, at, source.channels)
+        begin_list(ahead)
+        list_arrays(ahead, row, source, Stretch(following, following + source.rows * line))
+        end_list(ahead, row, source.rows * TURN)
+        for i in range(source.rows):
+            fetch(ahead, row)
+            read_row(source, image, i, 0, source.columns, row, 0, source.channels)
+            _add_pixels(row, source.columns, source.channels, out, at)
+        _divide(out, at, source.channels, pixels)
 
 
 @inner
@@ -63,7 +71,8 @@ def mean_all(source, images, out):
 
     Cost: one pass; an activation is computed on the way, and stored if the source says so.
     """
-    simd.run_tasks(_mean_image, images, source, out)
+    chunks = min(images, CHUNKS)
+    simd.run_tasks(_mean_chunk, chunks, chunks, images, source, out)
 
 
 @inner

@@ -73,19 +73,31 @@ def finish_item(f, g, item, r, at, y):
 
     They go to their place in ``y``.
     """
-    channels, images, rows = g.results, images_of(g, item), result_rows_of(g, item)
+    images, rows = images_of(g, item), result_rows_of(g, item)
     yi, pixels = result_offset(g, item), images * rows * g.result_w
+    if f.kind & RECEIVE:
+        receive_pixels(f, item, r, at, pixels, g.results, y, yi)
+    elif f.kind & (MOMENTS | DROP) == 0:
+        _carry(r, at, pixels * g.results, y, yi, f.streams)
+    measure(f, g, item, 0, images, rows, r, at, y, 1)
+
+
+@inner
+def measure(f, g, item, i, images, rows, r, at, y, carried):
+    """MOMENTS and SELECT of ``rows`` rows, from row ``i`` on, of each of a work item's images, which lie in ``r[at:]``.
+
+    MOMENTS also carries them to their place in ``y``, if they are to be ``carried``. An image may come in parts, one
+    after the other, each of which but the last has an even number of rows.
+    """
+    channels, yi = g.results, result_offset(g, item) + i * g.result_w * g.results
     if f.kind & MOMENTS:
         for c in range(0, channels, simd.lanes_of(y)):
-            _moments(f, r, at + c, pixels, channels, channels - c, item * 3 * f.pitch + c, y, yi + c)
-    elif f.kind & RECEIVE:
-        receive_pixels(f, item, r, at, pixels, channels, y, yi)
-    elif f.kind & DROP == 0:
-        _carry(r, at, pixels * channels, y, yi, f.streams)
+            o, n = item * 3 * f.pitch + c, images * rows * g.result_w
+            _moments(r, at + c, n, channels, channels - c, y, yi + c, carried, f.streams, f.sums, o, f.pitch, i > 0)
     if f.kind & SELECT:
-        image, row = item // g.strips * g.images, item % g.strips * g.rows
+        image, row = item // g.strips * g.images, item % g.strips * g.rows + i
         first = (image * (g.result_h // 2) + row // 2) * (g.result_w // 2) * channels
-        _select(f, r, at, first, images, rows, g.result_w, channels)
+        _select(r, at, images, rows, g.result_w, channels, f.coefficients, f.selected, first)
 
 
 @inner
@@ -106,60 +118,75 @@ def _carry(r, at, n, y, yi, streams):
 
 
 @inner
-def _moments(f, r, at, pixels, channels, live, o, y, yi):
-    """sums[o:] = mean and M2 of up to one vector of channels; two passes, four partial sums; the second fills y."""
+def _moments(r, at, pixels, step, live, y, yi, carried, streams, sums, o, pitch, more):
+    """sums[o:] = mean, M2 and number of up to one vector of channels, merged with those before if there are ``more``.
+
+    Two passes, four partial sums; the second fills y.
+    """
     simd.keep_apart()
-    zero = simd.splat(y, 0)
+    zero, whole = simd.splat(r, 0), pixels // 4 * 4
     s0, s1, s2, s3 = zero, zero, zero, zero
-    step, whole = channels, pixels // 4 * 4
-    for q in range(0, whole, 4):
-        i = at + q * step
+    for i in range(at, at + whole * step, 4 * step):
         s0 = s0 + simd.load_partial(r, i, live)
         s1 = s1 + simd.load_partial(r, i + step, live)
         s2 = s2 + simd.load_partial(r, i + 2 * step, live)
         s3 = s3 + simd.load_partial(r, i + 3 * step, live)
     for q in range(whole, pixels):
         s0 = s0 + simd.load_partial(r, at + q * step, live)
-    mean = ((s0 + s1) + (s2 + s3)) / simd.splat(y, pixels)
+    mean = ((s0 + s1) + (s2 + s3)) / simd.splat(r, pixels)
     s0, s1, s2, s3 = zero, zero, zero, zero
     for q in range(0, whole, 4):
         i, k = at + q * step, yi + q * step
         r0, r1 = simd.load_partial(r, i, live), simd.load_partial(r, i + step, live)
         r2, r3 = simd.load_partial(r, i + 2 * step, live), simd.load_partial(r, i + 3 * step, live)
-        _put(y, k, r0, live, f.streams)
-        _put(y, k + step, r1, live, f.streams)
-        _put(y, k + 2 * step, r2, live, f.streams)
-        _put(y, k + 3 * step, r3, live, f.streams)
+        if carried:
+            _put(y, k, r0, live, streams)
+            _put(y, k + step, r1, live, streams)
+            _put(y, k + 2 * step, r2, live, streams)
+            _put(y, k + 3 * step, r3, live, streams)
         d0, d1, d2, d3 = r0 - mean, r1 - mean, r2 - mean, r3 - mean
         s0, s1, s2, s3 = simd.fma(d0, d0, s0), simd.fma(d1, d1, s1), simd.fma(d2, d2, s2), simd.fma(d3, d3, s3)
     for q in range(whole, pixels):
         r0 = simd.load_partial(r, at + q * step, live)
-        _put(y, yi + q * step, r0, live, f.streams)
+        if carried:
+            _put(y, yi + q * step, r0, live, streams)
         s0 = simd.fma(r0 - mean, r0 - mean, s0)
-    simd.store(f.sums, o, mean)
-    simd.store(f.sums, o + f.pitch, (s0 + s1) + (s2 + s3))
-    simd.store(f.sums, o + 2 * f.pitch, simd.splat(y, pixels))
+    _add_moments(mean, (s0 + s1) + (s2 + s3), simd.splat(r, pixels), sums, o, pitch, more)
 
 
 @inner
-def _select(f, r, at, first, images, rows, columns, channels):
-    """selected[first + window] = the largest value of a 2x2 window, or the smallest where ``positive`` is 0."""
+def _add_moments(mean, squares, count, sums, o, pitch, more):
+    """Write mean, M2 and number to ``sums[o:]``, merged with those before if there are ``more``; see merge_moments."""
+    if more:
+        before = simd.load(sums, o + 2 * pitch)
+        delta = mean - simd.load(sums, o)
+        share = before / (before + count)
+        squares = squares + simd.fma(delta * delta, count * share, simd.load(sums, o + pitch))
+        mean, count = mean - delta * share, before + count
+    simd.store(sums, o, mean)
+    simd.store(sums, o + pitch, squares)
+    simd.store(sums, o + 2 * pitch, count)
+
+
+@inner
+def _select(r, at, images, rows, columns, channels, positive, selected, o):
+    """selected[o + window] = the largest value of a 2x2 window, or the smallest where ``positive`` is 0."""
     simd.keep_apart()
     high, wide, step = rows // 2, columns // 2, columns * channels
     for c in range(0, channels, simd.lanes_of(r)):
         live = channels - c
-        positive = simd.load(f.coefficients, c) > simd.splat(r, 0)
+        rises = simd.load(positive, c) > simd.splat(r, 0)
         for n in range(images):
             for i in range(high):
-                top, o = at + c + (n * rows + 2 * i) * step, first + c + (n * high + i) * wide * channels
+                top, to = at + c + (n * rows + 2 * i) * step, o + c + (n * high + i) * wide * channels
                 for j in range(wide):
                     k = top + 2 * j * channels
                     p, q = simd.load_partial(r, k, live), simd.load_partial(r, k + channels, live)
                     s, t = simd.load_partial(r, k + step, live), simd.load_partial(r, k + step + channels, live)
                     largest = simd.maximum(simd.maximum(p, q), simd.maximum(s, t))
                     smallest = simd.minimum(simd.minimum(p, q), simd.minimum(s, t))
-                    value = simd.select(positive, largest, smallest)
-                    simd.store_partial(f.selected, o + j * channels, value, live)
+                    value = simd.select(rises, largest, smallest)
+                    simd.store_partial(selected, to + j * channels, value, live)
 
 
 @inner
@@ -204,25 +231,27 @@ def merge_moments(sums, pitch, mean, var):
 
     Pairwise update of Chan, Golub and LeVeque (1979), in float64 and in the order of the items.
     """
-    items = sums.size // (3 * pitch)
-    for f in range(mean.size):
-        count, centre, squares = 0.0, 0.0, 0.0
-        for item in range(items):
-            o = item * 3 * pitch + f
-            n = np.float64(sums[o + 2 * pitch])
-            delta = np.float64(sums[o]) - centre
-            centre += delta * n / (count + n)
-            squares += np.float64(sums[o + pitch]) + delta * delta * count * n / (count + n)
-            count += n
-        mean[f], var[f] = centre, squares / max(count, 1.0)
+    count, channels = 0.0, mean.size
+    mean[:], var[:] = 0, 0
+    for o in range(0, sums.size, 3 * pitch):
+        n = np.float64(sums[o + 2 * pitch])  # the same number for each channel
+        share, before = n / (count + n), count
+        means, squares = sums[o : o + channels], sums[o + pitch : o + pitch + channels]
+        for f in range(channels):
+            delta = means[f] - mean[f]
+            mean[f] += delta * share
+            var[f] += squares[f] + delta * delta * (before * share)
+        count += n
+    for f in range(channels):
+        var[f] /= max(count, 1.0)
 
 
 @kernel
 def merge_sums(sums, pitch, out):
     """out[k, c] = Σ over the items of sums[item, k, c], in float64 and in the order of the items."""
-    items = sums.size // (3 * pitch)
     out[:] = 0
-    for item in range(items):
+    for o in range(0, sums.size, 3 * pitch):
         for k in range(out.shape[0]):
-            for c in range(out.shape[1]):
-                out[k, c] += sums[(item * 3 + k) * pitch + c]
+            total, part = out[k], sums[o + k * pitch : o + k * pitch + out.shape[1]]
+            for c in range(total.size):
+                total[c] += part[c]

@@ -88,27 +88,6 @@ def _fetch_sums(shape, total, at, row_at, r):
             simd.prefetch_write(total, at + row_at[r * shape.rows + row] + v)
 
 
-@inner
-def _item(shape, x, origin, dy, di, g, item, starts, windows, row_at, panels, padded, pi, total, at, fresh, ahead):
-    """Add one work item's gradient to ``total[at:]``, a (tap and channel, filter) matrix: its filters in ``panels``."""
-    per_group, filters = g.channels // panels.groups, g.results // panels.groups
-    images, rows, top = _block.images_of(g, item), _block.rows_of(g, item), item % g.strips * g.rows
-    for panel in range(panels.first, panels.last):
-        group, f = panel // panels.of_group, panel % panels.of_group * shape.width
-        lane = group * filters + f
-        lanes, li, pixel = dy, di + lane, g.results
-        if filters > shape.width or f + shape.width > filters:
-            pad_lanes(dy, li, pixel, filters - f, shape.width, images * rows * g.result_w, padded, pi)
-            lanes, li, pixel = padded, pi, shape.width
-        for r in range(starts.size):
-            _fetch_sums(shape, total, at + lane, row_at, r)
-            first = origin + group * per_group + starts[r]
-            acc = _sum_pixels(shape, x, first, g, images, _window(windows, r, top, rows),
-                              lanes, li, pixel, rows, total, ahead)  # fmt: skip
-            to = simd.row_offsets(shape, row_at, r * shape.rows)
-            _add(shape, acc, total, at + lane, to, filters - f, fresh)
-
-
 class _Panels(NamedTuple):
     """Stretches of as many filters as a tile is wide: how many groups, panels of a group, and which a task computes."""
 
@@ -118,47 +97,87 @@ class _Panels(NamedTuple):
     last: int
 
 
+class _Scratch(NamedTuple):
+    """The memory of a task; arrays begin on a cache line, at ..._at."""
+
+    block: np.ndarray  # x of a work item
+    dense: np.ndarray  # dy of a work item that is computed,
+    dense_at: int
+    padded: np.ndarray  # and one panel of it
+    padded_at: int
+    ahead: np.ndarray
+
+
+@inner
+def _item(shape, x, origin, dy, di, g, item, tables, panels, scratch, total, at, fresh):
+    """Add one work item's gradient to ``total[at:]``, a (tap and channel, filter) matrix: its filters in ``panels``."""
+    padded, pi = scratch.padded, scratch.padded_at
+    per_group, filters = g.channels // panels.groups, g.results // panels.groups
+    images, rows, top = _block.images_of(g, item), _block.rows_of(g, item), item % g.strips * g.rows
+    for panel in range(panels.first, panels.last):
+        group, f = panel // panels.of_group, panel % panels.of_group * shape.width
+        lane = group * filters + f
+        lanes, li, pixel = dy, di + lane, g.results
+        if filters > shape.width or f + shape.width > filters:
+            pad_lanes(dy, li, pixel, filters - f, shape.width, images * rows * g.result_w, padded, pi)
+            lanes, li, pixel = padded, pi, shape.width
+        for r in range(tables.starts.size):
+            _fetch_sums(shape, total, at + lane, tables.row_at, r)
+            first = origin + group * per_group + tables.starts[r]
+            acc = _sum_pixels(shape, x, first, g, images, _window(tables.windows, r, top, rows),
+                              lanes, li, pixel, rows, total, scratch.ahead)  # fmt: skip
+            to = simd.row_offsets(shape, tables.row_at, r * shape.rows)
+            _add(shape, acc, total, at + lane, to, filters - f, fresh)
+
+
 @helper
-def _work(task, chunks, blocks, shape, x, dy, g, starts, windows, row_at, groups, total):
+def _work(task, chunks, blocks, shape, x, dy, g, tables, groups, total):
     """total[chunk] = the gradient of its work items, for the panels of one block of filters."""
-    chunk, block_of_filters = task // blocks, task % blocks
-    (first, last), size = _block.chunk_of(g, chunk, chunks), total.size // chunks
-    of_group = (g.results // groups + shape.width - 1) // shape.width
+    chunk, block_of_filters, width = task // blocks, task % blocks, shape.width
+    of_group = (g.results // groups + width - 1) // width
     count = groups * of_group
     panels = _Panels(groups, of_group, block_of_filters * count // blocks, (block_of_filters + 1) * count // blocks)
-    block = np.empty(_block.block_size(g), total.dtype)
     pixels = g.images * g.rows * g.result_w
-    padded, padded_at = aligned_empty(total, pixels * shape.width)
-    dense = np.empty(pixels * g.results if dy.kind != PLAIN else 1, total.dtype)
-    ahead = np.empty(LIST, np.int64)
+    block, ahead = np.empty(_block.block_size(g), total.dtype), np.empty(LIST, np.int64)
+    dense, dense_at = aligned_empty(total, pixels * g.results if dy.kind != PLAIN else 0)
+    padded, padded_at = aligned_empty(total, pixels * width)
+    scratch = _Scratch(block, dense, dense_at, padded, padded_at, ahead)
+    _sum_items(_block.chunk_of(g, chunk, chunks), shape, x, dy, g, tables, panels, scratch,
+               total, chunk * (total.size // chunks))  # fmt: skip
+
+
+@inner
+def _sum_items(items, shape, x, dy, g, tables, panels, scratch, total, at):
+    """Write the sum of the gradients of work items, the first and that after the last, to ``total[at:]``."""
+    ahead, (first, last) = scratch.ahead, items
     begin_list(ahead)
     end_list(ahead, total, 1)
     for item in range(first, last):
-        image, origin = _block.place(x, g, item, block)
-        gradient, di = _place_gradient(dy, g, item, dense)
+        image, origin = _block.place(x, g, item, scratch.block)
+        gradient, di = _place_gradient(dy, g, item, scratch.dense, scratch.dense_at)
         if item + 1 < last:
             begin_list(ahead)
             list_source(ahead, total, x, g, item + 1)
             list_arrays(ahead, total, dy, result_stretch(g, item + 1))
-            end_list(ahead, total, 2 * starts.size * (panels.last - panels.first) * pixels)
-        _item(shape, image, origin, gradient, di, g, item, starts, windows, row_at, panels, padded, padded_at, total,
-               chunk * size, item == first, ahead)  # fmt: skip
+            pixels = _block.images_of(g, item) * _block.rows_of(g, item) * g.result_w
+            end_list(ahead, total, 2 * tables.starts.size * (panels.last - panels.first) * pixels)
+        _item(shape, image, origin, gradient, di, g, item, tables, panels, scratch, total, at, item == first)
 
 
-@helper
-def _place_gradient(dy, g, item, dense):
-    """Return the array and the offset where dy of the work item begins: the source itself or ``dense``, filled."""
+@inner
+def _place_gradient(dy, g, item, dense, di):
+    """Return the array and the offset where dy of the work item begins: the source itself or ``dense[di:]``, filled."""
     if dy.kind == PLAIN:
         return dy.first, _block.result_offset(g, item)
     rows, line = _block.rows_of(g, item), g.result_w * g.results
     for n in range(_block.images_of(g, item)):
         image, row = item // g.strips * g.images + n, item % g.strips * g.rows
-        read_rows(dy, image, row, rows, 0, g.result_w, dense, n * rows * line, line, g.results)
-    return dense, 0
+        read_rows(dy, image, row, rows, 0, g.result_w, dense, di + n * rows * line, line, g.results)
+    return dense, di
 
 
 @threaded_kernel
-def _run(shape, x, dy, g, starts, windows, row_at, groups, blocks, totals):
+def _run(shape, x, dy, g, tables, groups, blocks, totals):
     """totals[chunk] = Σ over the chunk's work items of naive.weight_grad; see _sum_pixels
 
     x, dy Sources; totals (chunks, taps and channels and maybe one row more, F). Owns: a worker writes one of the
@@ -166,7 +185,7 @@ def _run(shape, x, dy, g, starts, windows, row_at, groups, blocks, totals):
     Cost: that of naive plus the padding of tiles; each block reads x once from memory, then from cache.
     """
     chunks, flat = totals.shape[0], totals.reshape(-1)
-    simd.run_tasks(_work, chunks * blocks, chunks, blocks, shape, x, dy, g, starts, windows, row_at, groups, flat)
+    simd.run_tasks(_work, chunks * blocks, chunks, blocks, shape, x, dy, g, tables, groups, flat)
 
 
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
@@ -190,15 +209,13 @@ def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
     if not g.copied and shape.taps == shape.rows and runs[1] % shape.rows:
         # Rows past the end of a run are read for nothing, maybe beyond the end of x. A block has room for that.
         g, shape, runs = plan.arrange(*shapes, directions, dilation, groups, dw.dtype, copy=True)
-    starts, row_at = plan.row_tables(g, dw.shape, dilation, shape, runs)
-    windows = plan.windows(g, dw.shape, directions, runs, len(starts))
+    tables, exact = plan.tables(g, dw.shape, directions, dilation, shape, runs)
     chunks, blocks = plan.divide(g, dw, groups, shape.width, x.kind == PLAIN == dy.kind)
     if chunks == 0:
         _tape.do(dw.fill, 0)
         return
-    exact = bool(row_at.max() * dw.shape[3] < dw.size)  # no row past the end of a run: sums can begin in dw itself
     totals = dw.reshape(1, -1) if chunks == 1 and exact else _tape.scratch((chunks, dw.size + dw.shape[3]), dw.dtype)
-    _run(shape, x, dy, g, starts, windows, row_at * dw.shape[3], groups, blocks, totals)
+    _run(shape, x, dy, g, tables, groups, blocks, totals)
     if not np.shares_memory(totals, dw):
         merge(totals, dw.reshape(-1))
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from typing import NamedTuple
+
 import numpy as np
 
 from scratchconv import simd
@@ -15,6 +19,14 @@ PIXELS = 512  # of a work item: each tile of sums is loaded and stored once for 
 # (rows, vecs) of the tile menu and its share of the FMA peak, by number of vector registers. Rows are neighbours in
 # memory. More accumulators than these make LLVM spill: it loads all broadcasts of a step first.
 _MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((8, 2, 1.0), (9, 2, 0.99), (12, 2, 1.0), (16, 1, 0.83), (24, 1, 0.93))}
+
+
+class Tables(NamedTuple):
+    """What kernels look up of tiles; see ``row_tables`` and ``windows``."""
+
+    starts: np.ndarray
+    windows: np.ndarray
+    row_at: np.ndarray  # in elements of dw
 
 
 def divide(g, dw, groups, width, cheap):
@@ -60,6 +72,14 @@ def choose_tile(runs, length, width, dtype, small):
 
     rows, vecs, _ = min(_MENU[registers], key=cost)
     return simd.TileShape(rows, vecs, dtype, taps=rows)
+
+
+@functools.lru_cache(maxsize=512)
+def tables(g, shape, directions, dilation, tile, runs):
+    """Return the Tables for dw of this ``shape``, and whether they are exact: no row lies past the end of dw."""
+    starts, row_at = row_tables(g, shape, dilation, tile, runs)
+    exact = bool(row_at.max(initial=0) < math.prod(shape[:3]))
+    return Tables(starts, windows(g, shape, directions, runs, len(starts)), row_at * shape[3]), exact
 
 
 def row_tables(g, shape, dilation, tile, runs):

@@ -90,6 +90,13 @@ def _work(chunk, chunks, shape, x, g, table, weights, bias, y, finish):
     """Compute the work items of one chunk from source ``x``."""
     first, last = _block.chunk_of(g, chunk, chunks)
     block, ahead = np.empty(_block.block_size(g), y.dtype), np.empty(LIST, np.int64)
+    _compute(first, last, shape, x, g, table, weights, bias, y, finish, block, ahead)
+    simd.settle()
+
+
+@inner
+def _compute(first, last, shape, x, g, table, weights, bias, y, finish, block, ahead):
+    """Compute work items: for each phase, group and panel of filters."""
     groups, panels, depth = weights.shape[0], weights.shape[1], weights.shape[2]
     per_group, filters = g.channels // groups, g.results // groups
     for item in range(first, last):
@@ -114,7 +121,6 @@ def _work(chunk, chunks, shape, x, g, table, weights, bias, y, finish):
                 )  # fmt: skip
         if finish.kind != NOTHING:
             finish_item(finish, g, item, y, _block.result_offset(g, item), y)
-    simd.settle()
 
 
 @threaded_kernel

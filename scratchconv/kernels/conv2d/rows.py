@@ -18,8 +18,8 @@ from scratchconv.kernels import _tape
 from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
-from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source, take
-from scratchconv.kernels.conv2d._finish import finish_item
+from scratchconv.kernels.conv2d._ahead import LIST, TURN, begin_list, end_list, fetch, list_finish, list_source
+from scratchconv.kernels.conv2d._finish import DROP, MOMENTS, RECEIVE, SELECT, finish_item, measure
 from scratchconv.kernels.conv2d._plan import Limits, cut, forward_direction
 from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
@@ -37,7 +37,7 @@ __all__ = [
     "weight_grad",
 ]
 
-CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own scratch
+CHUNKS = 32  # work items are dealt to at most so many tasks, each with its own scratch
 # Pixels of a tile by number of vector registers: they and the taps of a kernel row must fit.
 _PIXELS = {16: (8, 7), 32: (16, 14)}
 _MOST_TAPS = {16: 5, 32: 7}
@@ -52,68 +52,86 @@ def applies(taps, stride, dilation, groups, results):
 
 
 @inner
-def _convolve_image(shape, s, at, g, rows, taps, weights, bias, o, ahead):
-    """y[i, j, :] = bias + Σ_{u,c} Σ_v x[i + u, j + v, c] w[u, v, c, :] for one image of a work item.
+def _convolve(
+    shape, s, at, line, pixel, channels, taps, weights, bias, rows, width, results, y, yi, streams, r, ri, twice, ahead
+):
+    """y[i, j, :] = bias + Σ_{u,c} Σ_v x[i + u, j + v, c] w[u, v, c, :] for ``rows`` rows of ``width`` results.
 
-    In the scratch ``s`` the source begins at ``at`` and y at ``o``. The tile is a stretch of ``shape.rows`` pixels; the
-    last one of a row overlaps the one before. Fetches from the list ``ahead``.
+    The source begins at ``at`` in the scratch ``s``, one ``line`` a row; results begin at ``yi``. The tile is a stretch
+    of ``shape.rows`` pixels; the last one of a row overlaps the one before. If ``y`` is stored past the caches, who
+    wants to read it finds it in ``r`` as well (``twice``). Fetches from the list ``ahead``.
     """
     simd.keep_apart()
-    line, step = g.width * g.pixel, g.channels * shape.width
-    where, fetched = simd.grid_offsets(shape, 1, g.results, 0), 64 // s.itemsize
+    step, where = channels * shape.width, simd.grid_offsets(shape, 1, results, 0)
     for i in range(rows):
-        for j in range(0, g.result_w, shape.rows):
-            next_line, last = take(ahead, s, taps * g.channels)
-            first = min(j, g.result_w - shape.rows)
+        fetch(ahead, s)
+        for j in range(0, width, shape.rows):
+            first = min(j, width - shape.rows)
             acc, w = simd.spread(shape, bias, 0), 0
             for u in range(taps):
-                x = at + (i + u) * line + first * g.pixel
-                for c in range(g.channels):
-                    simd.prefetch(s, next_line)
-                    next_line = min(next_line + fetched, last)
+                x = at + (i + u) * line + first * pixel
+                for c in range(channels):
                     acc = simd.outer_fma_row(
-                        shape, acc, s, simd.opaque(x + c), g.pixel, weights, w + c * shape.width, step
+                        shape, acc, s, simd.opaque(x + c), pixel, weights, w + c * shape.width, step
                     )
                 w += shape.taps * step
-            to = o + (i * g.result_w + first) * g.results
-            if g.results >= shape.width:
-                simd.tile_store(acc, s, to, where)
+            o = (i * width + first) * results
+            if results < shape.width:
+                simd.tile_store_partial(acc, y, yi + o, where, results)
+            elif streams:
+                simd.tile_stream(acc, y, yi + o, where)
             else:
-                simd.tile_store_partial(acc, s, to, where, g.results)
+                simd.tile_store(acc, y, yi + o, where)
+            if twice:
+                simd.tile_store(acc, r, ri + o, where)
+
+
+@inner
+def _compute(first, last, shape, source, g, taps, part, weights, bias, y, finish, s, at, ri, ahead):
+    """Compute work items, ``part`` rows at a time, which are measured while they are in L1 (see _finish)."""
+    line, size, measured = g.width * g.pixel, g.result_w * g.results, finish.kind & (MOMENTS | SELECT)
+    received, dropped = finish.kind & RECEIVE, finish.kind & DROP and not finish.kind & MOMENTS
+    streams = 0 if received or dropped else finish.streams
+    for item in range(first, last):
+        rows, yi = _block.rows_of(g, item), _block.result_offset(g, item)
+        begin_list(ahead)
+        if received:
+            list_finish(ahead, s, finish, y, g, item)
+        list_source(ahead, s, source, g, item + 1)
+        end_list(ahead, s, rows * TURN)
+        _block.fill_block(source, g, item, s, at)
+        for i in range(0, rows, part):
+            n, to = min(part, rows - i), yi + i * size
+            target, o = (s, ri) if dropped else (y, to)
+            _convolve(shape, s, at + i * line, line, g.pixel, g.channels, taps, weights, bias, n, g.result_w, g.results,
+                      target, o, streams, s, ri, measured and streams, ahead)  # fmt: skip
+            if measured:
+                r, o = (s, ri) if dropped or streams else (y, to)
+                measure(finish, g, item, i, 1, n, r, o, y, 0)
+        if received:
+            finish_item(finish, g, item, y, yi, y)
 
 
 @helper
-def _items(chunk, chunks, shape, source, g, taps, weights, bias, y, finish):
+def _items(chunk, chunks, shape, source, g, taps, part, weights, bias, y, finish):
     """Compute the work items of one chunk."""
     first, last = _block.chunk_of(g, chunk, chunks)
-    image, results = g.height * g.width * g.pixel, g.rows * g.result_w * g.results
-    s, at = aligned_empty(y, g.images * (image + results) + 2 * 64)
-    out = at + (g.images * image + 79) // 16 * 16  # room for a vector beyond the source
-    ahead = np.empty(LIST, np.int64)
-    stretches = (g.result_w + shape.rows - 1) // shape.rows
-    for item in range(first, last):
-        images, rows = _block.images_of(g, item), _block.rows_of(g, item)
-        begin_list(ahead)
-        list_finish(ahead, s, finish, y, g, item)
-        list_source(ahead, s, source, g, item + 1)
-        end_list(ahead, s, images * rows * stretches * taps * g.channels)
-        _block.fill_block(source, g, item, s, at)
-        for n in range(images):
-            o = out + n * rows * g.result_w * g.results
-            _convolve_image(shape, s, at + n * image, g, rows, taps, weights, bias, o, ahead)
-        finish_item(finish, g, item, s, out, y)
+    image = (g.height * g.width * g.pixel + 79) // 16 * 16  # room for a vector beyond the source
+    s, at = aligned_empty(y, image + part * g.result_w * g.results)
+    _compute(first, last, shape, source, g, taps, part, weights, bias, y, finish, s, at, at + image,
+             np.empty(LIST, np.int64))  # fmt: skip
     simd.settle()
 
 
 @threaded_kernel
-def _run(shape, source, g, taps, weights, bias, y, finish):
+def _run(shape, source, g, taps, part, weights, bias, y, finish):
     """y[n,i,j,:] = bias + Σ_{u,c} Σ_v source[n,i+u,j+v,c] w[u,v,c,:]; see naive.forward
 
     source, y flat NHWC; weights (KH, KW, C, lanes). Owns: a worker writes all results of its work items.
     Cost: that of naive; a load of the source feeds KW FMAs.
     """
     chunks = min(_block.work_items(g), CHUNKS)
-    simd.run_tasks(_items, chunks, chunks, shape, source, g, taps, weights, bias, y, finish)
+    simd.run_tasks(_items, chunks, chunks, shape, source, g, taps, part, weights, bias, y, finish)
 
 
 def _prepare(source, w, bias, padding, y):
@@ -131,7 +149,14 @@ def _prepare(source, w, bias, padding, y):
     _tape.do(np.copyto, weights[..., :results], w)
     padded_bias = np.zeros(shape.lanes, dtype)
     _tape.do(np.copyto, padded_bias[:results], bias)
-    return Prepared(_run, (shape,), g, (taps[0], weights.reshape(-1), padded_bias))
+    return Prepared(_run, (shape,), g, (taps[0], _part(g, dtype), weights.reshape(-1), padded_bias))
+
+
+def _part(g, dtype):
+    """How many rows of a work item are convolved and measured together: an even number, in half of L1 if possible."""
+    most = max(2, simd.cache_bytes(1) // 2 // max(1, g.result_w * g.results * dtype.itemsize))
+    rows = -(-g.rows // -(-g.rows // most))
+    return rows + rows % 2
 
 
 def turned(w):

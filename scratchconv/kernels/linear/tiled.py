@@ -2,10 +2,13 @@
 
 Functions as in naive. Sums, order and ownership are those of ``matmul.tiled`` and ``reduction.blocked``. A network's
 last layer has so few filters that a tile would stand mostly empty, and its weights would have to be transposed to fill
-it: ``forward`` then multiplies rows of x by rows of w as they lie in memory, a vector of channels at a time.
+it: ``forward`` then multiplies rows of x by rows of w as they lie in memory, a vector of channels at a time. And the
+input gradient has so few products for each number it writes that it writes row after row, as memory likes it.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels._jit import inner, threaded_kernel
@@ -14,6 +17,9 @@ from scratchconv.kernels.reduction import blocked
 
 FEW = 16  # filters up to which scalar products are faster
 ROWS = 8  # rows of x of one task
+# Rows of dy and vectors of w: accumulators, and a step's numbers and vectors, have to fit the registers.
+_HIGH = 4 if simd.vector_registers() == 32 else 2
+_TILES = {np.dtype(dtype): tuple(simd.TileShape(high, 4, dtype) for high in (_HIGH, 1)) for dtype in ("f4", "f8")}
 
 
 def forward(x, w, b, y):
@@ -79,7 +85,44 @@ def _products(x, n, m, w, f, b, channels, y):
 
 def input_gradient(dy, w, dx):
     """dx[n,c] = sum_f dy[n,f] * w[f,c]. Cost: 2*N*F*C flop."""
-    matrix.matmul(dy, w, False, False, dx)
+    tile, single = _TILES[dx.dtype]
+    if len(w) <= FEW and w.shape[1] >= tile.width:
+        spread_rows(tile, single, dy.reshape(-1), w.reshape(-1), len(w), dx)
+    else:
+        matrix.matmul(dy, w, False, False, dx)
+
+
+@threaded_kernel
+def spread_rows(tile, single, dy, w, filters, dx):
+    """dx[n,:] = sum_f dy[n,f] * w[f,:]; dy, w flat, dx (N, C), C at least the width of a tile
+
+    Owns: a task writes ROWS rows of dx. Cost: 2*N*F*C flop; w is read once for the rows of a tile, from cache.
+    """
+    simd.run_tasks(_spread_rows, (dx.shape[0] + ROWS - 1) // ROWS, tile, single, dy, w, filters, dx)
+
+
+@inner
+def _spread_rows(task, tile, single, dy, w, filters, dx):
+    n, end = task * ROWS, min(dx.shape[0], task * ROWS + ROWS)
+    while n + tile.rows <= end:
+        _spread(tile, dy, w, filters, n, dx)
+        n += tile.rows
+    while n < end:
+        _spread(single, dy, w, filters, n, dx)
+        n += 1
+
+
+@inner
+def _spread(tile, dy, w, filters, n, dx):
+    """Some rows of dx, a stretch after the other; the last one overlaps the one before."""
+    simd.keep_apart()
+    channels = dx.shape[1]
+    numbers, rows = simd.grid_offsets(tile, 1, filters, 0), simd.grid_offsets(tile, 1, channels, 0)
+    for c in range(0, channels, tile.width):
+        first, acc = min(c, channels - tile.width), simd.zeros(tile)
+        for f in range(filters):
+            acc = simd.outer_fma(acc, dy, simd.opaque(n * filters + f), numbers, w, f * channels + first)
+        simd.tile_store(acc, dx, n * channels + first, rows)
 
 
 def weight_gradient(dy, x, dw):

@@ -31,7 +31,7 @@ def adam(grad, step, lr, beta1, beta2, eps, weight_decay, exp_avg, exp_avg_sq, p
 @kernel
 def address(x):
     """Where the memory of x (n,) starts, for the tables below; three times faster than asking from Python."""
-    return x.ctypes.data
+    return simd.address_of(x)
 
 
 @threaded_kernel

@@ -21,6 +21,16 @@ def finish_all(finish, g, results, y):
         _finish.finish_item(finish, g, item, results, 3 + _block.result_offset(g, item), y)
 
 
+@kernel
+def measure_all(finish, g, y, part):
+    """Results lie in their place in y; ``part`` rows at a time."""
+    for item in range(_block.work_items(g)):
+        rows = _block.rows_of(g, item)
+        for i in range(0, rows, part):
+            at = _block.result_offset(g, item) + i * g.result_w * g.results
+            _finish.measure(finish, g, item, i, 1, min(part, rows - i), y, at, y, 0)
+
+
 def items_of(shape: tuple[int, ...], pixels: int) -> _block.Block:
     """Work items of at most about ``pixels`` results of a 1x1 convolution with results of this ``shape``."""
     row, column = (_plan.forward_direction(size, size, 1, 1, 0, 1) for size in shape[1:3])
@@ -91,6 +101,27 @@ def test_selection_is_the_largest_or_the_smallest_of_each_window(channels: int, 
         windows = y[:, : high // 2 * 2, : wide // 2 * 2].reshape(batch, high // 2, 2, wide // 2, 2, channels)
         np.testing.assert_array_equal(selected, np.where(positive, windows.max((2, 4)), windows.min((2, 4))))
         np.testing.assert_array_equal(y, before)
+
+
+@dtypes
+@pytest.mark.parametrize("pixels", [1000, 28])  # whole images; strips of four rows, the last of three
+def test_an_image_may_be_measured_in_parts(pixels: int, dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    y = (10 + rng.standard_normal((3, 11, 7, 19))).astype(dtype)
+    y[:, :2] += 100  # the first part is unlike the others
+    g, positive = items_of(y.shape, pixels)._replace(images=1), np.arange(19) % 2
+    arrays = [np.full((3, 5, 3, 19), np.nan, dtype) for _ in range(2)]
+    kind, items = SELECT | MOMENTS, _block.count_items(g)
+    whole, parts = (_finish.make_finish(kind, y, items, [positive], selected=array) for array in arrays)
+    finish_all(whole, g, np.concatenate([np.zeros(3, dtype), y.reshape(-1)]), y.reshape(-1))
+    measure_all(parts, g, y.reshape(-1), 2)
+    np.testing.assert_array_equal(*arrays)
+    (mean, var), (mean_of_parts, var_of_parts) = np.full((2, 2, 19), np.nan)
+    _finish.merge_moments(whole.sums, whole.pitch, mean, var)
+    _finish.merge_moments(parts.sums, parts.pitch, mean_of_parts, var_of_parts)
+    # The mean of up to 77 numbers near 30 is rounded a few times; the variance, near 1500, has no part of that mean.
+    np.testing.assert_allclose(mean_of_parts, mean, rtol=8 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(var_of_parts, var, rtol=16 * np.finfo(dtype).eps)
 
 
 @dtypes
