@@ -42,7 +42,7 @@ from scratchconv.simd._tile import (
     tile_stream,
     zeros,
 )
-from scratchconv.simd._transform import Transform, grid_offsets, transform
+from scratchconv.simd._transform import Transform, grid_offsets, transform, transform_grid
 from scratchconv.simd._transpose import transpose
 from scratchconv.simd._types import TileShape, without_data
 from scratchconv.simd._vector import (
@@ -100,6 +100,7 @@ __all__ = [
     "tile_store_partial",
     "tile_stream",
     "transform",
+    "transform_grid",
     "transpose",
     "vector_bytes",
     "vector_registers",

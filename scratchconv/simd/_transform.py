@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from llvmlite import ir
 from numba import types
 
 from scratchconv.simd import _codegen as code
-from scratchconv.simd._tile import pack, vectors_of
+from scratchconv.simd._tile import pack, tile_load, tile_store, vectors_of
 from scratchconv.simd._types import TileShape, TileShapeType, VectorType, without_data
 
 Entries = tuple[tuple[Fraction, ...], ...]
@@ -76,6 +77,18 @@ def transform(t: Transform, tile: Any) -> Any:
     return result.reshape(t.rows * t.columns, vecs, lanes).astype(tile.dtype)
 
 
+def transform_grid(
+    t: Transform, x: Any, at: int, row: int, column: int, add: Any, y: Any, o: int, out_row: int, out_column: int
+) -> None:
+    """y[grid at o] = left · x[grid at ``at``] · rightᵀ + ``add``, a vector; steps are those of rows and columns.
+
+    Results that are made of different parts of x are loaded, computed and stored one group after the other, so that
+    large grids need few registers: y must not overlap x.
+    """
+    tile = tile_load(t.source, x, at, grid_offsets(t.source, t.source_columns, row, column))
+    tile_store(transform(t, tile) + add, y, o, grid_offsets(t.result, t.columns, out_row, out_column))
+
+
 # ---------------------------------------------------------------- compiled forms
 
 
@@ -107,6 +120,57 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, t: Any, tile: ir.Value) -> 
     columns = [apply(builder, source.vector, t.left, xs[j::width]) for j in range(width)]
     rows = [apply(builder, source.vector, t.right, [column[i] for column in columns]) for i in range(len(t.left))]
     return pack(builder, context, sig.return_type, [vector for row in rows for vector in row])
+
+
+def _grids(t: Any, x: Any, at: Any, row: Any, column: Any, add: Any, y: Any, o: Any, down: Any, step: Any) -> Any:
+    fits = isinstance(t, TransformType) and code.is_array(x) and code.is_array(y)
+    fits = fits and code.are_integers(at, row, column, o, down, step) and x.dtype == y.dtype == t.source.tile.dtype
+    return types.none if fits and add == t.source.tile.vector else None
+
+
+@code.primitive(transform_grid, _grids)
+def _(builder: ir.IRBuilder, context: Any, sig: Any, *values: ir.Value) -> None:
+    t, add = sig.args[0], values[5]
+    load_from = _places(builder, context, sig.args[1], *values[1:5])
+    store_to = _places(builder, context, sig.args[6], *values[6:])
+    kind = t.source.tile.vector
+    for (out_rows, in_rows), (out_columns, in_columns) in product(groups(t.left), groups(t.right)):
+        left, right = part_of(t.left, out_rows, in_rows), part_of(t.right, out_columns, in_columns)
+        xs = [[code.load_vector(builder, kind, load_from(i, j)) for j in in_columns] for i in in_rows]
+        columns = [apply(builder, kind, left, [line[j] for line in xs]) for j in range(len(in_columns))]
+        for i, k in enumerate(out_rows):
+            results = apply(builder, kind, right, [column[i] for column in columns])
+            for j, value in zip(out_columns, results, strict=True):
+                code.store_vector(builder, kind, builder.fadd(value, add, flags=["nsz"]), store_to(k, j))
+
+
+def _places(builder: ir.IRBuilder, context: Any, kind: Any, array: Any, at: Any, row: Any, column: Any) -> Any:
+    """Return the address of a vector of a grid, from its place (row, column)."""
+    first = code.element(builder, context, kind, array, at)
+    row, column = code.as_index(builder, row), code.as_index(builder, column)
+
+    def place(i: int, j: int) -> ir.Value:
+        offset = builder.add(builder.mul(code.index(i), row), builder.mul(code.index(j), column))
+        return builder.gep(first, [offset])
+
+    return place
+
+
+def groups(matrix: Entries) -> list[tuple[list[int], list[int]]]:
+    """Rows and columns that belong together: no row of a group has an entry in a column of another."""
+    found: list[tuple[set[int], set[int]]] = []
+    for i, row in enumerate(matrix):
+        rows, columns = {i}, {j for j, entry in enumerate(row) if entry}
+        for group in [group for group in found if group[1] & columns]:
+            found.remove(group)
+            rows, columns = rows | group[0], columns | group[1]
+        found.append((rows, columns))
+    return [(sorted(rows), sorted(columns)) for rows, columns in found]
+
+
+def part_of(matrix: Entries, rows: list[int], columns: list[int]) -> Entries:
+    """The submatrix of some rows and columns."""
+    return tuple(tuple(matrix[i][j] for j in columns) for i in rows)
 
 
 def apply(builder: ir.IRBuilder, kind: VectorType, matrix: Entries, xs: list[ir.Value]) -> list[ir.Value]:

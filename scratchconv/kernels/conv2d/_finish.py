@@ -82,7 +82,7 @@ def finish_item(f, g, item, r, at, y):
     elif f.kind & DROP == 0:
         _carry(r, at, pixels * channels, y, yi, f.streams)
     if f.kind & SELECT:
-        image, row = item // g.strips * g.images, item % g.strips * g.rows
+        image, row = item // g.strips * g.images, item % g.strips * g.rows * g.spread
         first = (image * (g.result_h // 2) + row // 2) * (g.result_w // 2) * channels
         _select(f, r, at, first, images, rows, g.result_w, channels)
 

@@ -7,7 +7,6 @@ import numpy as np
 from scratchconv import simd
 from scratchconv.kernels._copy import aligned
 from scratchconv.kernels._jit import kernel
-from scratchconv.kernels.conv2d._winograd_tiles import apply
 
 
 @kernel
@@ -16,11 +15,12 @@ def _transform(t, w, depth, lanes, width, plane, out):
 
     Cost: r r' reads and (m + r - 1)(m' + r' - 1) writes a channel pair.
     """
-    row, column = t.source_columns * depth * lanes, depth * lanes
+    row, column, nothing = t.source_columns * depth * lanes, depth * lanes, simd.splat(w, 0)
     for k in range(depth):
         for f in range(0, lanes, simd.lanes_of(w)):
             o = (f // width * depth + k) * width + f % width
-            apply(t, w, k * lanes + f, row, column, out, o, t.columns * plane, plane)
+            simd.transform_grid(t, w, k * lanes + f, simd.opaque(row), simd.opaque(column), nothing,
+                                out, o, simd.opaque(t.columns * plane), simd.opaque(plane))  # fmt: skip
 
 
 def transform_weights(maps, w, tiling):
@@ -30,7 +30,7 @@ def transform_weights(maps, w, tiling):
     if filters != tiling.width:
         padded = np.zeros((*taps, depth, tiling.width), w.dtype)
         padded[..., :filters] = w
-    planes = maps.source.rows * maps.source.columns
+    planes = maps.kernel.rows * maps.kernel.columns
     out = aligned((planes * tiling.weight_plane,), w.dtype)
     _transform(maps.kernel, padded.reshape(-1), depth, tiling.width, maps.tile.width, tiling.weight_plane, out)
     return out

@@ -14,14 +14,12 @@ import torch
 from scratchconv import simd
 from scratchconv.kernels.conv2d import (
     _plan,
-    _strided_plan,
     _weight_grad_plan,
     _winograd_plan,
     depthwise,
     direct,
     im2col,
     rows,
-    strided,
     winograd,
 )
 from tests.strategies import ConvGeometry
@@ -31,7 +29,6 @@ ALGORITHMS = {
     "direct": direct,
     "depthwise": depthwise,
     "rows": rows,
-    "strided": strided,
     "winograd": winograd,
 }
 FUNCTIONS = ("forward", "input_grad", "weight_grad", "bias_grad")
@@ -144,7 +141,7 @@ def assert_close(found: Array, wanted: Array, sum_of_terms: Array) -> None:
 def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
     """Cut even tiny images into strips of about ``pixels`` results; join images up to that.
 
-    Winograd and stride 2 are cut by the size of the caches alone.
+    Winograd is cut by the size of the caches alone.
     """
 
     def cut(*arguments: Any) -> _plan.Strip:
@@ -163,6 +160,5 @@ def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
 
 def _forget_plans() -> None:
     """Plans are remembered by shape; the size of the caches counts as constant."""
-    for plan in (_winograd_plan, _strided_plan):
-        plan.forward.cache_clear()
-        plan.backward.cache_clear()
+    _winograd_plan.forward.cache_clear()
+    _winograd_plan.backward.cache_clear()
