@@ -44,7 +44,7 @@ def apply(t, x, row, column, y, out_row, out_column):
 @kernel
 def apply_grid(t, x, row, column, add, y, out_row, out_column):
     """The same by one operation, which adds the vector in ``add``."""
-    simd.transform_grid(t, x, BASE, row, column, simd.load(add, 0), y, BASE, out_row, out_column)
+    simd.transform_grid(t, x, BASE, (row, column), simd.load(add, 0), y, BASE, (out_row, out_column))
 
 
 def grid(x: np.ndarray, rows: int, columns: int, row: int, column: int, lanes: int) -> np.ndarray:

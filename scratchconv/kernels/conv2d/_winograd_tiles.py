@@ -56,19 +56,14 @@ def transform_patches(t, g, tiling, part, block, at, planes, o, plane, slab, ste
     """
     simd.keep_apart()
     lanes, line = simd.lanes_of(block), g.width * g.pixel
-    row, pixel, plane_row, plane = (
-        simd.opaque(line),
-        simd.opaque(g.pixel),
-        simd.opaque(t.columns * plane),
-        simd.opaque(plane),
-    )
+    pixels = simd.opaque(line), simd.opaque(g.pixel)
+    where = simd.opaque(t.columns * plane), simd.opaque(plane)
     nothing = simd.splat(block, 0)
     n, i, j = _place_of(tiling, part.rows, part.first)
     for _ in range(part.tiles):
         source = at + (n * g.height + i * g.step) * line + j * g.column_step * g.pixel
         for c in range(0, g.pixel, lanes):
-            simd.transform_grid(t, block, source + c, row, pixel, nothing,
-                                planes, o + c // lanes * slab, plane_row, plane)  # fmt: skip
+            simd.transform_grid(t, block, source + c, pixels, nothing, planes, o + c // lanes * slab, where)
         o += step
         n, i, j = _next_place(tiling, part.rows, n, i, j)
 
@@ -137,29 +132,17 @@ def transform_results(t, shape, g, tiling, part, s, pi, bias, f, y, yi, ei):
     """
     simd.keep_apart()
     lanes, row = simd.lanes_of(y), g.result_w * g.results
+    planes = simd.opaque(t.source_columns * tiling.result_plane), simd.opaque(tiling.result_plane)
     n, i, j = _place_of(tiling, part.rows, part.first)
     for _ in range(part.tiles):
         high = min(t.rows, g.result_h - part.top - i * t.rows)
         wide = min(t.columns, g.result_w - j * t.columns)
         at = yi + (n * g.result_h + i * t.rows) * row + j * t.columns * g.results + f
         for v in range(0, min(shape.width, g.results - f), lanes):
-            plane, whole = (
-                simd.opaque(tiling.result_plane),
-                high == t.rows and wide == t.columns and f + v + lanes <= g.results,
-            )
-            to, out_row, out_column = (at + v, row, g.results) if whole else (ei, t.columns * lanes, lanes)
-            simd.transform_grid(
-                t,
-                s,
-                pi + v,
-                t.source_columns * plane,
-                plane,
-                simd.load(bias, f + v),
-                y,
-                to,
-                simd.opaque(out_row),
-                simd.opaque(out_column),
-            )
+            whole = high == t.rows and wide == t.columns and f + v + lanes <= g.results
+            to, down, beside = (at + v, row, g.results) if whole else (ei, t.columns * lanes, lanes)
+            where = simd.opaque(down), simd.opaque(beside)
+            simd.transform_grid(t, s, pi + v, planes, simd.load(bias, f + v), y, to, where)
             if not whole:
                 _store_edge(y, at + v, row, g.results, high, wide, g.results - f - v, s, t.columns, ei)
         pi += shape.width

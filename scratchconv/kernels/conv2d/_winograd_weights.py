@@ -16,11 +16,12 @@ def _transform(t, w, depth, lanes, width, plane, out):
     Cost: r r' reads and (m + r - 1)(m' + r' - 1) writes a channel pair.
     """
     row, column, nothing = t.source_columns * depth * lanes, depth * lanes, simd.splat(w, 0)
+    taps = simd.opaque(row), simd.opaque(column)
+    planes = simd.opaque(t.columns * plane), simd.opaque(plane)
     for k in range(depth):
         for f in range(0, lanes, simd.lanes_of(w)):
             o = (f // width * depth + k) * width + f % width
-            simd.transform_grid(t, w, k * lanes + f, simd.opaque(row), simd.opaque(column), nothing,
-                                out, o, simd.opaque(t.columns * plane), simd.opaque(plane))  # fmt: skip
+            simd.transform_grid(t, w, k * lanes + f, taps, nothing, out, o, planes)
 
 
 def transform_weights(maps, w, tiling):
