@@ -13,7 +13,7 @@ from scratchconv.kernels.conv2d._source import plain
 from scratchconv.ops._op import Array
 
 WINOGRAD_SUMS = 8192  # pairs of channel and filter up to which Winograd's weight gradient is faster than direct's
-STRIDED_PAIRS = 8192  # pairs up to which Winograd is faster than direct with stride 2: more of its planes leave L2
+STRIDED_PAIRS = 16384  # pairs up to which Winograd with stride 2 is faster than direct: more kernels leave the cache
 WINOGRAD_PAIRS = 512  # pairs for each pixel of results, from which on it costs too much to transform the weights
 WITHOUT_SOURCES = (naive, im2col, depthwise)  # these read plain arrays only
 

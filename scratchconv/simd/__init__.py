@@ -22,7 +22,8 @@ Memory
     ``memory_at(x, address, size)``, an array of the dtype of array x at an address.
 Transforms
     ``Transform(left, right, dtype)``, two constant matrices; ``transform(t, tile)`` = left X rightᵀ in every lane;
-    ``grid_offsets(shape, columns, row_step, column_step)``, the offsets of a tile that is a grid of pixels.
+    ``grid_offsets(shape, columns, row_step, column_step)``, the offsets of a tile that is a grid of pixels;
+    ``transform_grid``, from grid to grid in memory.
 CPU
     ``lanes(dtype)``, ``vector_bytes()``, ``vector_registers()``, ``cache_bytes(level)``.
 """

@@ -35,8 +35,8 @@ SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes th
 def _add_products(maps, tiling, tiles, s, a, b, total, fresh, ahead):
     """total[q, k, l] += Σ_{p,t} A[p, t, k] B[p, t, l] over the planes p of each plane q of kernels, and over ``tiles``.
 
-    The sum of these is taken from zero, then added; a ``fresh`` total holds nothing yet. All lie in the scratch ``s``, A
-    in slabs as in ``multiply``.
+    The sum of these is taken from zero, then added; a ``fresh`` total holds nothing yet. All lie in the scratch ``s``,
+    A in slabs as in ``multiply``.
     """
     simd.keep_apart()
     shape, lanes, width = maps.products, simd.lanes_of(s), tiling.lanes

@@ -6,7 +6,8 @@ matrices (M = Σ_c V U, the same register tile as in direct), and transformed ba
 matrices. README.md has the count and the error of each size.
 
 The input gradient is the same computation on dy with the kernels turned round; the weight gradient transforms x and
-dy, multiplies them, and transforms back with the transposed matrices: dw = G' [Σ_tiles (B'dB) (A dy A')] G.
+dy, multiplies them, and transforms back with the transposed matrices: dw = G' [Σ_tiles (B'dB) (A dy A')] G. With stride
+2 the matrices are those of all phases side by side.
 """
 
 from __future__ import annotations
