@@ -119,6 +119,16 @@ def winograd_geometries(draw: Callable[..., Any]) -> ConvGeometry:
 
 
 @st.composite
+def dilated_geometries(draw: Callable[..., Any]) -> ConvGeometry:
+    """A convolution that falls apart into phases: padding is a multiple of dilation, sizes need not be."""
+    kernel, dilation = draw(st.sampled_from([(3, 3), (3, 3), (5, 5)])), draw(_pairs(1, 4).filter(lambda d: max(d) > 1))
+    padding = (draw(st.integers(0, 2)) * dilation[0], draw(st.integers(0, 2)) * dilation[1])
+    channels, filters = (draw(st.sampled_from(WINOGRAD_CHANNELS[:-1])) for _ in range(2))
+    size = _sizes(draw, kernel, padding, dilation)
+    return ConvGeometry(draw(st.integers(0, 2)), size, channels, kernel, filters, (1, 1), padding, dilation)
+
+
+@st.composite
 def row_geometries(draw: Callable[..., Any], most_channels: int) -> ConvGeometry:
     """A convolution that the kernels with row reuse compute, forward and backward: few channels, wide images."""
     kernel = draw(st.sampled_from([(3, 3), (1, 3), (4, 3)]))

@@ -19,7 +19,7 @@ from scratchconv.autograd._indexing import Indexing
 from scratchconv.autograd._reducing import Reducing
 from scratchconv.autograd._shaping import Shaping
 from scratchconv.autograd.engine import Hook, Node, Version
-from scratchconv.ops._memory import empty_like
+from scratchconv.ops._memory import empty_like, lie_alike
 from scratchconv.ops._op import Array, Op
 
 _keys = itertools.count()
@@ -208,7 +208,7 @@ class Tensor(Arithmetic, Reducing, Shaping, Indexing, Changing, Converting):
             self.grad.data += gradient
             self.grad._version.bump(self.grad.data)
             return
-        if shared or gradient.strides != self.data.strides or gradient.dtype != self.data.dtype:
+        if shared or gradient.dtype != self.data.dtype or not lie_alike(gradient, self.data):
             own = empty_like(self.data)
             own[...] = gradient
             gradient = own

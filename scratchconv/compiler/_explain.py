@@ -20,6 +20,7 @@ from scratchconv.ops import conv2d, fused_conv
 from scratchconv.ops import linear as linear_op
 from scratchconv.ops._op import Array
 
+WIDTH = 160  # columns of a table that is no terminal's
 ROUNDS = 5  # the fastest counts: other processes only ever add time
 
 
@@ -72,7 +73,11 @@ def show(found: list[Row], console: Console | None = None) -> None:
     flop, moved = sum(row.flop for row in found), sum(row.moved for row in found)
     share = limit.share(flop, moved, total)
     table.add_row("", "all", "", "", f"{flop / 1e6:.1f}", f"{moved / 1e6:.2f}", f"{1e3 * total:.3f}", f"{share:.0%}")
-    (console or Console()).print(table)
+    if console is None:
+        console = Console()
+        if not console.is_terminal:  # a file has no width; rich takes 80 columns, which break every name
+            console = Console(width=WIDTH)
+    console.print(table)
 
 
 def _run_once(plan: Plan) -> None:

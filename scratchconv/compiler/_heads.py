@@ -10,9 +10,10 @@ from scratchconv.autograd import Tensor
 from scratchconv.compiler._graph import Graph, Node, Value
 from scratchconv.compiler._run import Gradients, Run
 from scratchconv.compiler._steps import Chain
-from scratchconv.ops import avg_pool2d, linear
-from scratchconv.ops._layout import from_nhwc
-from scratchconv.ops._memory import empty
+from scratchconv.kernels import _tape
+from scratchconv.ops import avg_pool2d, fused_conv, linear
+from scratchconv.ops._layout import contiguous, from_nhwc
+from scratchconv.ops._memory import empty, empty_like
 from scratchconv.ops._op import Array
 from scratchconv.ops._pooling import windows
 from scratchconv.ops.shape import RESHAPE
@@ -68,14 +69,19 @@ class MeanStep:
         again = not self.alone or (run.recording and self.node.output.needs_grad)
         batch, channels = self.value.shape[:2]
         out = run.buffer((self, "out"), (batch, channels), self.value.dtype)
-        run.mean(self.source.reading(run) if again else self.source.described(run), out)
+        reading = self.source.reading(run) if again else self.source.described(run)
+        fused_conv.mean(reading, out)
         run.show(self.node.output, out[:, :, None, None])
 
     def backward(self, gradients: Gradients) -> None:
         """Send every pixel its part."""
         dy = gradients.of(self.node.output) if self.node.output.needs_grad else None
-        pixels = self.value.shape[2] * self.value.shape[3]
-        gradients.add(self.value, None if dy is None else np.broadcast_to(dy / dy.dtype.type(pixels), self.value.shape))
+        if dy is None:
+            gradients.add(self.value, None)
+            return
+        part, pixels = empty_like(dy), self.value.shape[2] * self.value.shape[3]
+        gradients.run.do(np.divide, dy, dy.dtype.type(pixels), part)
+        gradients.add(self.value, np.broadcast_to(part, self.value.shape))
 
 
 class LinearStep:
@@ -94,17 +100,17 @@ class LinearStep:
 
     def forward(self, run: Run) -> None:
         """Run the operation."""
-        w, *biases = map(run.frozen, self.tensors)
-        w = self._as_pixels_lie(w)
-        b = np.ascontiguousarray(biases[0]) if biases else np.zeros(len(w), w.dtype)
-        if self.source is not None:
-            self.source.array(run)  # is written now, if no one else needed it
-        run.linear(self, w, b)
+        w, *biases = map(run.data, self.tensors)
+        with _tape.preparing():
+            w = self._as_pixels_lie(w)
+        y, saved = linear.forward(self._rows(run), w, *biases)
+        run.show(self.node.output, y)
+        run.kept[self] = saved
 
-    def rows(self, run: Run) -> Array:
+    def _rows(self, run: Run) -> Array:
         """Return what is read, (N, C), in the order of memory."""
         if self.image is None:
-            return np.ascontiguousarray(run.array(self.value))
+            return contiguous(run.still(self.value) if self.source is None else self.source.array(run))
         pixels = run.pixels(self.value) if self.source is None else self.source.pixels(run)
         return pixels.reshape(len(pixels), -1)
 
@@ -128,7 +134,7 @@ class LinearStep:
     def _as_pixels_lie(self, w: Array) -> Array:
         """Return weights for rows in the order of memory, channels last."""
         if self.image is None:
-            return np.ascontiguousarray(w)
+            return contiguous(w)
         return _rearranged(w, self.image, (1, 2, 0))
 
 
@@ -136,5 +142,5 @@ def _rearranged(w: Array, axes: tuple[int, ...], order: tuple[int, int, int]) ->
     """Return (F, ...) with the numbers of each row, ``axes`` long, in another order of these axes."""
     out = empty(w.shape, w.dtype)
     into = out.reshape(len(w), *(axes[axis] for axis in order))
-    into[...] = w.reshape(len(w), *axes).transpose(0, *(axis + 1 for axis in order))
+    _tape.do(np.copyto, into, contiguous(w).reshape(len(w), *axes).transpose(0, *(axis + 1 for axis in order)))
     return out

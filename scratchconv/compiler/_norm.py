@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scratchconv import nn
-from scratchconv.autograd import Tensor
 from scratchconv.compiler._graph import Node
+from scratchconv.compiler._run import Run
 from scratchconv.ops._op import Array
 from scratchconv.ops.affine_norm import gradient_of, map_of, move_running
+
+Pair = tuple[Any, Any]  # mean and variance, (C,)
 
 
 class Affine(NamedTuple):
@@ -47,33 +49,38 @@ def identity(channels: int, dtype: Any) -> Affine:
     return Affine(np.ones(channels, dtype), np.zeros(channels, dtype))
 
 
-def tensors(node: Node, layer: nn.BatchNorm2d | None) -> list[Tensor]:
-    """Return all that an affine map in evaluation is made from."""
-    running = [node.params["running_mean"], node.params["running_var"]]
-    found = list(map(Tensor, running)) if layer is None else [layer.running_mean, layer.running_var]
-    return found + [value.leaf for value in node.inputs[1:] if value is not None]
-
-
-def affine(
-    node: Node, layer: nn.BatchNorm2d | None, moments: tuple[Array, Array] | None, count: int, dtype: Any
-) -> Affine:
+def affine(run: Run, node: Node, layer: nn.BatchNorm2d | None, moments: Pair | None, count: int, dtype: Any) -> Affine:
     """BatchNorm as an affine map: of the batch's ``moments`` over ``count`` pixels, or of the running statistics.
 
     In training this moves the running statistics and counts the batch, as a call of the layer does.
     """
     params = node.params
-    running_mean, running_var, momentum = params["running_mean"], params["running_var"], params["momentum"]
+    running = params["running_mean"], params["running_var"]
     if layer is not None:
-        running_mean, running_var = layer.running_mean.data, layer.running_var.data
+        running = run.data(layer.running_mean), run.data(layer.running_var)
     if moments is None:
-        mean, var = running_mean.astype(np.float64), running_var.astype(np.float64)
+        mean, var = (np.empty(len(buffer)) for buffer in running)
+        run.do(np.copyto, mean, running[0])
+        run.do(np.copyto, var, running[1])
     else:
         mean, var = moments
-        if layer is not None and layer.training:
-            momentum = layer._count_batch()
-        move_running(running_mean, running_var, mean, var, count, momentum)
-    gamma, beta = (None if value is None else value.leaf.data for value in (*node.inputs[1:], None, None)[:2])
+        _move_running(run, params["momentum"], layer, running, moments, count)
+    gamma, beta = (None if value is None else run.data(value.leaf) for value in (*node.inputs[1:], None, None)[:2])
     return Affine(*map_of(mean, var, gamma, beta, params["eps"], dtype), moments is not None)
+
+
+def _move_running(
+    run: Run, momentum: float, layer: nn.BatchNorm2d | None, running: Pair, moments: Pair, count: int
+) -> None:
+    """Move the running buffers as ``affine_norm.move_running`` does, and count the batch if there is a ``layer``."""
+    if layer is None or not layer.training:
+        move_running(*running, *moments, count, momentum)
+    elif layer.momentum is not None and layer.num_batches_tracked is not None:
+        batches = run.data(layer.num_batches_tracked)
+        run.do(np.add, batches, 1, batches)
+        move_running(*running, *moments, count, layer.momentum)
+    else:
+        run.do(lambda: move_running(*running, *moments, count, layer._count_batch()))
 
 
 def coefficients(norm: Affine, sum_g: Array, sum_gz: Array, count: int, dtype: Any) -> Coefficients:

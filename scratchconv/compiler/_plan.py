@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +11,10 @@ from scratchconv import nn
 from scratchconv.compiler._graph import Graph, Node, Value
 from scratchconv.compiler._heads import LinearStep, MeanStep, flattened, is_linear, is_mean
 from scratchconv.compiler._patterns import match
+from scratchconv.compiler._plain import PlainStep
 from scratchconv.compiler._program import Program
-from scratchconv.compiler._run import Buffers, Gradients, Run
-from scratchconv.compiler._steps import Chain, ConvStep, PlainStep
+from scratchconv.compiler._steps import Chain, ConvStep
+from scratchconv.kernels.conv2d._source import FAR, far_for
 from scratchconv.ops._op import Array
 
 Step = ConvStep | PlainStep | LinearStep | MeanStep
@@ -31,11 +32,10 @@ class Plan:
         self.chains: dict[Value, Chain] = {}
         self.steps = _steps(graph, model, self.chains)
         self.watch: Callable[[Step, str, float], None] | None = None  # hears how long each step took
-        self._free: list[Buffers] = []
-        self._programs: list[Program] = []  # idle ones; a second is made where two calls are in flight
-        skips = [chain.activation.skip for chain in self.chains.values()]
-        fixed = all(skip is None or skip in self.chains for skip in skips)  # else in other memory in each call
-        self._repeats = fixed and not any(step.in_training for step in self.steps)
+        self.last_reads = _last_reads(self.steps, self.chains, graph.output)
+        # Idle programs, without and with a way back; a second is made where two calls are in flight.
+        self._idle: tuple[list[Program], list[Program]] = ([], [])
+        self.frozen = not any(step.in_training for step in self.steps)  # nothing but the input changes, without one
 
     def fits(self) -> bool:
         """Whether the leaves want gradients as they did; a tensor from outside the model may have changed."""
@@ -44,51 +44,39 @@ class Plan:
 
     def forward(self, *arrays: Array, recording: bool) -> tuple[Array, Any]:
         """Run all steps on the arguments' and the leaves' arrays."""
-        if self._repeats and not recording:
-            return self.repeat(*arrays), ()
-        run = Run(self._free.pop() if self._free else {}, self._free, recording)
-        run.arrays.update(zip(self.graph.inputs, arrays, strict=False))
-        for step in self.steps:
-            self._timed("forward", step, functools.partial(step.forward, run))
-        output = self.graph.output
-        y = self.chains[output].array(run) if output in self.chains else run.array(output)
-        (owned,) = run.own([y])
-        return owned, (run, *arrays) if recording else ()
-
-    def repeat(self, *arrays: Array) -> Array:
-        """Run without a backward pass, by a program that was made ready in an earlier call if there is one."""
+        home = self._idle[recording]
         try:
-            program = self._programs.pop()  # in one step: another thread may want it, too
+            program = home.pop()  # in one step: another thread may want it, too
         except IndexError:
             program = None
         if program is None or not program.fits():
-            program = Program(self, arrays)
-            y = program.first
-            del program.first
-        elif self.watch is None:
-            y = program.run(*arrays)
-        else:
-            y = program.run_timed(functools.partial(self._timed, "forward"), *arrays)
-        self._programs.append(program)
-        return y
+            program = Program(self, recording=recording)
+        y = program.forward(arrays)
+        if recording:
+            return y, (program.lease(home), *arrays)
+        home.append(program)
+        return y, ()
 
     def backward(self, saved: Any, dy: Array, needs: tuple[bool, ...]) -> list[Array | None]:
         """Run all steps backwards."""
-        run: Run = saved[0]
-        gradients = Gradients(run)
-        gradients.add(self.graph.output, dy)
-        for step in reversed(self.steps):
-            self._timed("backward", step, functools.partial(step.backward, gradients))
-        found = [gradients.of(value) if need else None for value, need in zip(self.inputs, needs, strict=True)]
-        return run.own(found)
+        found = saved[0].program.backward(dy)
+        return [gradient if need else None for gradient, need in zip(found, needs, strict=True)]
 
-    def _timed(self, way: str, step: Step, work: Callable[[], None]) -> None:
-        if self.watch is None:
-            work()
-            return
+    def far(self, recording: bool) -> int:
+        """Bytes from which on what a step writes goes past the caches (see ``far_for``)."""
+        if not recording:
+            return FAR
+        results = [step.node.output for step in self.steps if isinstance(step, ConvStep)]
+        # A result, and about as much for what is read of it and for the gradients.
+        total: int = far_for(2 * sum(math.prod(y.shape) * y.dtype.itemsize for y in results))
+        return total
+
+    def timed(self, way: str, step: Step, work: Callable[[], None]) -> None:
+        """Do the work of a step, and tell who watches."""
         start = time.perf_counter()
         work()
-        self.watch(step, way, time.perf_counter() - start)
+        if self.watch is not None:
+            self.watch(step, way, time.perf_counter() - start)
 
 
 def _steps(graph: Graph, model: nn.Module, chains: dict[Value, Chain]) -> list[Step]:
@@ -112,6 +100,24 @@ def _steps(graph: Graph, model: nn.Module, chains: dict[Value, Chain]) -> list[S
         elif node not in inside:
             steps.append(PlainStep(node, matches.norms.get(node), chains))
     return steps
+
+
+def _last_reads(steps: list[Step], chains: dict[Value, Chain], output: Value) -> list[list[Chain]]:
+    """Return for each step the activations that nobody reads after it, on the way forward."""
+    after: dict[Chain, float] = {}
+    found: list[list[Chain]] = [[] for _ in steps]
+    for value, chain in reversed(chains.items()):
+        by = [math.inf] if value is output else [steps.index(step) for step in chain.convolutions]
+        for i, step in enumerate(steps):
+            if isinstance(step, PlainStep):
+                by += [math.inf] if value in step.node.inputs else []  # it may make a view
+            elif step.source is chain:
+                by.append(i)
+        by += [after[other] for other in after if other.activation.skip is value]  # is read where that one is read
+        after[chain] = max(by)
+        if after[chain] < math.inf:
+            found[int(after[chain])].append(chain)
+    return found
 
 
 def _convolution(node: Node, matches: Any, chains: dict[Value, Chain]) -> ConvStep:

@@ -1,142 +1,145 @@
-"""A plan made ready for calls without a backward pass: what does not depend on the input is done once.
+"""A plan made ready for calls: the first one is taken down, and later ones repeat its kernels on the same arrays.
 
-In evaluation a network's weights stay as they are from call to call. So BatchNorm is folded into them, and they are
-packed or transformed, once; kernels are bound to their arrays; and a call is a list of functions without arguments.
-All of it lasts as long as the numbers that it was made from (``_snapshot``).
+A program belongs to one call at a time, from the way forward to the end of its way back. In evaluation a network's
+weights stay as they are, too: BatchNorm is folded into them and they are packed or transformed once, and all of it
+lasts as long as the numbers that it was made from (``_snapshot``).
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+import operator
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from scratchconv.autograd import Tensor
-from scratchconv.compiler._graph import Value
-from scratchconv.compiler._run import Run
+import numpy as np
+
+from scratchconv.compiler._run import Gradients, Run
 from scratchconv.compiler._snapshot import Snapshot
-from scratchconv.kernels import _threads
-from scratchconv.ops import bound_conv, linear
-from scratchconv.ops._layout import as_nhwc, from_nhwc
-from scratchconv.ops._memory import empty, memory_of
+from scratchconv.kernels import _tape, _threads
+from scratchconv.kernels._tape import Scratch, Tape
+from scratchconv.ops._memory import empty_like
 from scratchconv.ops._op import Array
-from scratchconv.ops.fused_conv import Reading
 
 if TYPE_CHECKING:
     from scratchconv.compiler._plan import Plan, Step
 
-Call = Callable[[], None]
-
-
-class Recording(Run):
-    """A run that takes down what it does as calls that can be repeated."""
-
-    def __init__(self) -> None:
-        super().__init__({}, [], False)
-        self.calls: list[Call] = []
-        self.used: list[Tensor] = []
-
-    def do(self, call: Call) -> None:
-        """Do something now and in every repetition."""
-        call()
-        self.calls.append(call)
-
-    def frozen(self, tensor: Tensor) -> Array:
-        """Return the array of a tensor whose numbers go into what is prepared."""
-        self.used.append(tensor)
-        return tensor.data
-
-    def show(self, value: Value, array: Array) -> None:
-        """Let ``value`` be ``array``, the same one in every repetition."""
-        self.do(functools.partial(self._show, value, array))
-
-    def convolve(self, source: Reading | Value, *arrays: Any, **options: Any) -> None:
-        """Bind a convolution of an activation, or of an array that may be another in each call."""
-        if isinstance(source, Reading):
-            self.do(bound_conv.forward(source, *arrays, **options))
-            return
-        convolve = bound_conv.forward_of_array(self.pixels(source), *arrays, **options)
-        self.do(lambda: convolve(self.pixels(source)))
-
-    def read(self, source: Reading, out: Array) -> None:
-        """Bind the writing of an activation."""
-        self.do(bound_conv.read(source, out))
-
-    def mean(self, source: Reading, out: Array) -> None:
-        """Bind the mean of an activation."""
-        self.do(bound_conv.mean(source, out))
-
-    def linear(self, step: Any, w: Array, b: Array) -> None:
-        """Bind a linear layer. Its result has memory of its own in each call."""
-        rows, output = step.rows(self), step.node.output
-        multiply = linear.bind(rows, w, b)
-
-        def call() -> None:
-            y = self.arrays[output] = empty(output.shape, output.dtype)
-            multiply(rows if step.source is not None else step.rows(self), y)
-
-        self.do(call)
-
-    def pixels(self, value: Value) -> Array:
-        """Return the array of a value as (N, H, W, C), copied at most once a call."""
-        array = self.array(value)
-        pixels = as_nhwc(array)
-        if value.leaf is None and pixels.base is not array.base:
-            self.arrays[value] = from_nhwc(pixels)
-        return pixels
-
-    def _show(self, value: Value, array: Array) -> None:
-        self.arrays[value] = array
+_data = operator.attrgetter("data")
 
 
 class Program:
-    """One recording of a plan, which ``run`` repeats with other inputs."""
+    """One recording of a plan, forward and, with ``recording``, backward."""
 
-    def __init__(self, plan: Plan, arrays: Sequence[Array]) -> None:
-        self._inputs, self._output = plan.graph.inputs, plan.graph.output
-        self._state = state = Recording()
-        state.arrays.update(zip(self._inputs, arrays, strict=False))
-        self._steps: list[tuple[Step, list[Call]]] = []
-        for step in plan.steps:
-            state.calls = []
-            step.forward(state)
-            self._steps.append((step, state.calls))
-        chain = plan.chains.get(self._output)
-        self._stored = None if chain is None else chain.array(state)  # what this does belongs to the last step
-        self._calls = [call for _, calls in self._steps for call in calls]
-        self._buffers = {id(memory_of(buffer)) for buffer in state.buffers.values()}
-        self._snapshot = Snapshot(state.used)
-        self.first = self._take()
+    def __init__(self, plan: Plan, *, recording: bool) -> None:
+        self._plan = plan
+        self._run = Run(recording=recording, frozen=plan.frozen and not recording, far=plan.far(recording))
+        self._tape = functools.partial(Tape, Scratch(), frozen=self._run.frozen)
+        self._forward: _Way | None = None
+        self._backward: _Way | None = None
+        self._y: Array | None = None
+        self._dy: Array | None = None
+        self._gradients: list[Array | None] = []
+        self._snapshot: Snapshot | None = None
+        self._arrays: list[Array] = []
 
     def fits(self) -> bool:
-        """Whether parameters and buffers are what they were when this was made."""
-        return self._snapshot.holds()
+        """Whether parameters and buffers are what they were when this was recorded."""
+        if self._snapshot is not None:
+            return self._snapshot.holds()
+        return all(map(operator.is_, map(_data, self._run.used), self._arrays))
 
-    def run(self, *arrays: Array) -> Array:
-        """Compute the output for other inputs."""
-        known = self._state.arrays
-        for value, array in zip(self._inputs, arrays, strict=False):
-            known[value] = array
+    def forward(self, arrays: Sequence[Array]) -> Array:
+        """Run all steps on the arguments' ``arrays``, and return the output in memory of its own."""
+        run, graph = self._run, self._plan.graph
+        run.passing.update(zip(graph.inputs, arrays, strict=False))
+        if self._forward is None:
+            self._forward = _Way("forward", self._plan.steps, self._step_forward, self._tape)
+            chain = self._plan.chains.get(graph.output)
+            if chain is not None:
+                with _tape.recording(self._forward.last):  # what this does belongs to the last step
+                    self._y = chain.array(run)
+            self._arrays = list(map(_data, run.used))
+            self._snapshot = Snapshot(run.used) if run.frozen else None
+        else:
+            self._forward.repeat(self._plan)
+        y = (self._y if self._y is not None else run.array(graph.output)).copy(order="K")
+        run.passing.clear()
+        return y
+
+    def backward(self, dy: Array) -> list[Array | None]:
+        """Run all steps backwards, and return the gradients of inputs and leaves in memory of their own."""
+        if self._backward is None or self._dy is None:
+            self._record_backward(dy)
+        else:
+            np.copyto(self._dy, dy)
+            self._backward.repeat(self._plan)
+        return [None if gradient is None else gradient.copy(order="K") for gradient in self._gradients]
+
+    def lease(self, home: list[Program]) -> Lease:
+        """Give it away: it goes ``home`` when no one holds the lease any more."""
+        lease = Lease(self)
+        weakref.finalize(lease, self._come, home).atexit = False
+        return lease
+
+    def _step_forward(self, step: Step) -> None:
+        step.forward(self._run)
+        if not self._run.recording:
+            for chain in self._plan.last_reads[self._plan.steps.index(step)]:
+                self._run.release(chain.buffers())
+
+    def _come(self, home: list[Program]) -> None:
+        self._run.forget()
+        home.append(self)
+
+    def _record_backward(self, dy: Array) -> None:
+        self._dy = empty_like(dy)
+        np.copyto(self._dy, dy)
+        gradients = Gradients(self._run)
+        gradients.add(self._plan.graph.output, self._dy)
+        steps = self._plan.steps[::-1]
+        self._backward = _Way("backward", steps, lambda step: step.backward(gradients), self._tape)
+        self._gradients = [gradients.of(value) for value in self._plan.inputs]
+
+
+class Lease:
+    """Whoever holds it may use the program."""
+
+    __slots__ = ("__weakref__", "program")
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+
+
+class _Way:
+    """The calls of one direction, step by step; made by doing each for the first time."""
+
+    def __init__(
+        self, name: str, steps: Iterable[Step], work: Callable[[Step], None], tape: Callable[[], Tape]
+    ) -> None:
+        self._name = name
+        self._steps: list[tuple[Step, Tape]] = []
+        for step in steps:
+            with _tape.recording(tape()) as taken_down:
+                work(step)
+            self._steps.append((step, taken_down))
+
+    @property
+    def last(self) -> Tape:
+        """The tape of the last step."""
+        return self._steps[-1][1]
+
+    def repeat(self, plan: Plan) -> None:
+        """Make all calls again."""
         _threads.enter()
-        for call in self._calls:
-            call()
-        return self._take()
+        if plan.watch is None:
+            self._all.replay()
+        else:
+            for step, tape in self._steps:
+                plan.timed(self._name, step, tape.replay)
 
-    def run_timed(self, timed: Callable[..., None], *arrays: Array) -> Array:
-        """As ``run``, step by step: ``timed(step, work)`` does the work."""
-        self._state.arrays.update(zip(self._inputs, arrays, strict=False))
-        _threads.enter()
-        for step, calls in self._steps:
-            timed(step, functools.partial(_all, calls))
-        return self._take()
-
-    def _take(self) -> Array:
-        """Return the output in memory of its own, and forget the arrays of this call."""
-        y = self._state.array(self._output) if self._stored is None else self._stored
-        self._state.arrays.clear()
-        return y.copy(order="K") if id(memory_of(y)) in self._buffers else y
-
-
-def _all(calls: list[Call]) -> None:
-    for call in calls:
-        call()
+    @functools.cached_property
+    def _all(self) -> Tape:
+        tape = Tape()
+        tape.calls = [call for _, each in self._steps for call in each.calls]
+        return tape

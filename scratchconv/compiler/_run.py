@@ -1,92 +1,107 @@
-"""One call of a plan: its arrays on the way forward, and the gradients on the way back."""
+"""The arrays of a program, and the gradients on its way back.
+
+Arrays stay where they are from call to call, so that a step works out once what it does to them, and the kernels are
+launched again (``kernels/_tape.py``). Only what ordinary operations make is in other memory each time.
+"""
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+import numpy as np
 
 from scratchconv.autograd import Tensor
 from scratchconv.compiler._graph import Value
-from scratchconv.ops import fused_conv, linear
-from scratchconv.ops._layout import as_nhwc
-from scratchconv.ops._memory import empty, memory_of
+from scratchconv.kernels import _tape
+from scratchconv.ops._layout import as_nhwc, from_nhwc
+from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
-from scratchconv.ops.fused_conv import Reading
-
-Buffers = dict[Any, Array]
 
 
 class Run:
-    """The state of one call. Its buffers come from the plan and go back when the call is forgotten."""
+    """What the steps of a program know of each other."""
 
-    def __init__(self, buffers: Buffers, home: list[Buffers], recording: bool) -> None:
-        self.buffers = buffers
+    def __init__(self, *, recording: bool, frozen: bool, far: int) -> None:
         self.recording = recording  # whether a backward pass may follow
-        self.arrays: dict[Value, Array] = {}  # in their meaning, (N, C, H, W)
-        self.kept: dict[Any, Any] = {}  # what a step keeps for its way back
-        self.far = fused_conv.far_for(sum(buffer.nbytes for buffer in buffers.values()))
-        self._lease = weakref.finalize(self, home.append, buffers)
+        self.frozen = frozen  # whether parameters and buffers stay as they are
+        self.far = far  # bytes from which on an array is stored past the caches
+        self.buffers: dict[Any, Array] = {}
+        self._free: dict[int, list[Array]] = {}  # memory of buffers that no one reads again, by bytes
+        self.fixed: dict[Value, Array] = {}  # values that are in the same memory in each call, as (N, C, H, W)
+        self.passing: dict[Value, Array] = {}  # those of this call
+        self.kept: dict[Any, Any] = {}  # what a step keeps for others, and for its way back
+        self.saved: dict[Any, Any] = {}  # what an ordinary operation keeps of this call
+        self.used: list[Tensor] = []  # tensors whose arrays the program is bound to
 
     def buffer(self, key: Any, shape: Sequence[int], dtype: Any) -> Array:
-        """Return the plan's array for ``key``: the same memory in every call that is not in flight together."""
+        """Return the array for ``key``, made at the first time."""
         array = self.buffers.get(key)
         if array is None:
-            array = self.buffers[key] = empty(shape, dtype)
+            free = self._free.get(math.prod(shape) * np.dtype(dtype).itemsize)
+            array = free.pop().view(dtype).reshape(shape) if free else empty(shape, dtype)
+            self.buffers[key] = array
         return array
 
-    def array(self, value: Value) -> Array:
-        """Return the array of a value that exists in memory."""
-        return value.leaf.data if value.leaf is not None else self.arrays[value]
+    def release(self, keys: Iterable[Any]) -> None:
+        """Let the buffers of ``keys`` be those of later steps: no step from here on reads them."""
+        for key in keys:
+            array = self.buffers.pop(key, None)
+            if array is not None:
+                self._free.setdefault(array.nbytes, []).append(array.reshape(-1))
 
-    def own(self, arrays: Sequence[Array | None]) -> list[Any]:
-        """Return ``arrays``, those copied that show a buffer of the plan."""
-        ours = {id(memory_of(buffer)) for buffer in self.buffers.values()}
-        return [y if y is None or id(memory_of(y)) not in ours else y.copy(order="K") for y in arrays]
+    def do(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Do something now and in each repetition."""
+        _tape.do(call, *arguments)
 
-    # What steps do, here at once; ``_program`` also takes it down.
-
-    def do(self, call: Callable[[], None]) -> None:
-        """Do something whose outcome depends on the input."""
-        call()
-
-    def frozen(self, tensor: Tensor) -> Array:
-        """Return the array of a parameter or buffer."""
+    def data(self, tensor: Tensor) -> Array:
+        """Return the array of a parameter or buffer; the program ends with it."""
+        self.used.append(tensor)
         return tensor.data
 
     def show(self, value: Value, array: Array) -> None:
-        """Let ``value`` be ``array``."""
-        self.arrays[value] = array
+        """Let ``value`` be ``array``, in every call."""
+        self.fixed[value] = array
+
+    def array(self, value: Value) -> Array:
+        """Return the array of a value as it is in this call, for what is done anew in each."""
+        if value.leaf is not None:
+            return value.leaf.data
+        found = self.fixed.get(value)
+        return self.passing[value] if found is None else found
+
+    def still(self, value: Value) -> Array:
+        """Return a value's array that is the same in each call: its own, or a copy of what passes, channels last."""
+        if value.leaf is not None:
+            return self.data(value.leaf)
+        if value not in self.fixed:
+            if len(value.shape) == 4:
+                n, c, h, w = value.shape
+                self.fixed[value] = from_nhwc(empty((n, h, w, c), value.dtype))
+            else:
+                self.fixed[value] = empty(value.shape, value.dtype)
+            self.do(self._catch, value, self.fixed[value])
+        return self.fixed[value]
 
     def pixels(self, value: Value) -> Array:
-        """Return the array of a value as (N, H, W, C)."""
+        """Return the same as (N, H, W, C)."""
         if (value, "pixels") not in self.kept:
-            self.kept[value, "pixels"] = as_nhwc(self.array(value))
+            self.kept[value, "pixels"] = as_nhwc(self.still(value))
         pixels: Array = self.kept[value, "pixels"]
         return pixels
 
-    def convolve(self, source: Reading | Value, *arrays: Any, **options: Any) -> Any:
-        """Convolve an activation, or a value that is in memory, as ``fused_conv.forward`` does."""
-        reading = source if isinstance(source, Reading) else Reading(self.pixels(source))
-        return fused_conv.forward(reading, *arrays, **options)
+    def forget(self) -> None:
+        """Drop what belongs to one call."""
+        self.passing.clear()
+        self.saved.clear()
 
-    def read(self, source: Reading, out: Array) -> None:
-        """Write an activation to ``out``."""
-        fused_conv.read(source, out)
-
-    def mean(self, source: Reading, out: Array) -> None:
-        """Write the mean over the pixels of an activation to ``out``."""
-        fused_conv.mean(source, out)
-
-    def linear(self, step: Any, w: Array, b: Array) -> None:
-        """Let the output of a linear ``step`` be its rows times ``w`` plus ``b``."""
-        self.arrays[step.node.output], saved = linear.forward(step.rows(self), w, b)
-        if self.recording and step.node.output.needs_grad:
-            self.kept[step] = saved
+    def _catch(self, value: Value, copy: Array) -> None:
+        np.copyto(copy, self.passing[value])
 
 
 class Gradients:
-    """The gradients of one backward pass, summed per value.
+    """The gradients of a backward pass, summed per value, in arrays that are the same in each call.
 
     An array that arrives may be known elsewhere, so the first is kept as it is, and a second makes a new sum.
     """
@@ -106,11 +121,11 @@ class Gradients:
         present = self._sums.get(value)
         if present is None:
             self._sums[value] = gradient
-        elif value in self._owned:
-            present += gradient
-        else:
-            self._sums[value] = present + gradient
+            return
+        if value not in self._owned:
+            self._sums[value] = np.empty_like(present, subok=False)
             self._owned.add(value)
+        self.run.do(np.add, present, gradient, self._sums[value])
 
     def waiting(self, value: Value) -> int:
         """How many uses of ``value`` have not sent their gradient."""

@@ -1,70 +1,22 @@
-"""What a plan does, in order: convolutions with all that is fused to them, and ordinary operations."""
+"""What a plan does at convolutions: they and all that is fused to them."""
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 
-from scratchconv import nn
 from scratchconv.compiler import _norm
 from scratchconv.compiler._graph import Node, Value
 from scratchconv.compiler._patterns import Activation
 from scratchconv.compiler._run import Gradients, Run
+from scratchconv.kernels import _tape
 from scratchconv.ops import conv2d, fused_conv
 from scratchconv.ops._convolution import bias_grad
-from scratchconv.ops._layout import as_khwcf, as_nhwc, from_khwcf, from_nhwc
+from scratchconv.ops._layout import as_khwcf, contiguous, from_khwcf, from_nhwc
 from scratchconv.ops._memory import empty
-from scratchconv.ops._op import Array, needed
+from scratchconv.ops._op import Array
 from scratchconv.ops.fused_conv import Gradient, Reading, Selection, Sums, Target
-
-
-class PlainStep:
-    """An operation that runs as it does in eager mode."""
-
-    def __init__(self, node: Node, layer: nn.BatchNorm2d | None, sources: dict[Value, Chain]) -> None:
-        self.node, self.layer, self.sources = node, layer, sources
-        self.in_training = layer is not None and layer.training  # a mode of its own plan: see _signature
-
-    def forward(self, run: Run) -> None:
-        """Run the operation."""
-        for value in self.node.inputs:
-            if isinstance(value, Value) and value in self.sources:
-                self.sources[value].array(run)  # is written now, if no one else needed it
-        run.do(functools.partial(self._compute, run))
-
-    def _compute(self, run: Run) -> None:
-        node = self.node
-        arrays = [self._array(run, x) if isinstance(x, Value) else x for x in node.inputs]
-        if node.in_place:
-            arrays[0] = arrays[0].copy(order="K")
-        params = node.params if self.layer is None else self._norm_params(self.layer)
-        y, saved = node.op.forward(*arrays, **params)
-        run.arrays[node.output] = y
-        if run.recording and node.output.needs_grad:
-            run.kept[self] = needed(node.op, saved, node.needs)
-
-    def backward(self, gradients: Gradients) -> None:
-        """Send gradients to the inputs."""
-        node = self.node
-        dy = gradients.of(node.output) if node.output.needs_grad else None
-        sent: Any = [None] * len(node.inputs)
-        if dy is not None:
-            sent = node.op.backward(gradients.run.kept[self], dy, node.needs)
-        for value, gradient in zip(node.inputs, sent, strict=False):
-            if isinstance(value, Value):
-                gradients.add(value, gradient)
-
-    def _array(self, run: Run, value: Value) -> Array:
-        source = self.sources.get(value)
-        return run.array(value) if source is None else source.array(run)
-
-    def _norm_params(self, layer: nn.BatchNorm2d) -> dict[str, Any]:
-        """A BatchNorm that nothing is fused to: its buffers as they are now, and one more batch counted."""
-        live = {"running_mean": layer.running_mean.data, "running_var": layer.running_var.data}
-        counted = {"momentum": layer._count_batch()} if layer.training else {}
-        return {**self.node.params, **live, **counted}
 
 
 class Chain:
@@ -108,9 +60,14 @@ class Chain:
         """The activation in memory, (N, H, W, C), for those who are no fused convolution."""
         if (self, "stored") not in run.kept:
             reading = self.reading(run)
-            run.read(reading, run.kept[self, "stored"])
+            fused_conv.read(reading, run.kept[self, "stored"])
         stored: Array = run.kept[self, "stored"]
         return stored
+
+    def buffers(self) -> list[Any]:
+        """Keys of all buffers that a way forward fills for this activation."""
+        made = [(step, name) for step in self.convolutions for name in ("y", "selected")]
+        return [*made, (self, "out")]
 
     def array(self, run: Run) -> Array:
         """The same as (N, C, H, W)."""
@@ -157,7 +114,7 @@ class Chain:
 
     def _skip(self, run: Run, skip: Value) -> Array:
         source = self.sources.get(skip)
-        return as_nhwc(run.array(skip) if source is None else source.array(run))
+        return run.pixels(skip) if source is None else source.pixels(run)
 
 
 class ConvStep:
@@ -183,15 +140,14 @@ class ConvStep:
         dtype = self.node.output.dtype
         y = run.buffer((self, "y"), self.shape, dtype)
         w, b, norm = self._folded(run, dtype)
-        options: dict[str, Any] = {} if norm is not None else {"statistics": True, "far": run.far}
+        options: dict[str, Any] = {"far": run.far, "statistics": norm is None}
         if self.pooled:
             pooled = (self.shape[0], self.shape[1] // 2, self.shape[2] // 2, self.shape[3])
             selected = run.kept[self, "selected"] = run.buffer((self, "selected"), pooled, dtype)
-            options["selection"] = Selection(selected, self._rising(norm), alone=not run.recording)
-        source = self.node.inputs[0] if self.source is None else self.source.reading(run)
-        moments = run.convolve(source, w, b, self.geometry, y, **options)
+            options["selection"] = Selection(selected, self._rising(run, norm), alone=not run.recording)
+        moments = fused_conv.forward(self.reading(run), w, b, self.geometry, y, **options)
         if norm is None and self.norm is not None:
-            norm = _norm.affine(self.norm, self.layer, moments, self.pixels, dtype)
+            norm = _norm.affine(run, self.norm, self.layer, moments, self.pixels, dtype)
         run.kept[self, "y"], run.kept[self, "norm"] = y, norm
         if self.chain is None:
             run.show(self.node.output, from_nhwc(y))
@@ -201,19 +157,18 @@ class ConvStep:
 
         Without a backward pass an affine map that is known goes into the weights, in float64.
         """
-        w = as_khwcf(run.frozen(self.weight.leaf))
-        b = np.zeros(self.shape[3], dtype) if self.bias is None else run.frozen(self.bias.leaf)
+        w = as_khwcf(run.data(self.weight.leaf))
+        b = np.zeros(self.shape[3], dtype) if self.bias is None else contiguous(run.data(self.bias.leaf))
         if self.norm is None:
-            return w, np.ascontiguousarray(b), _norm.identity(self.shape[3], dtype)
+            return w, b, _norm.identity(self.shape[3], dtype)
         if self.in_training:
-            return w, np.ascontiguousarray(b), None
-        norm = _norm.affine(self.norm, self.layer, None, self.pixels, dtype)
-        if run.recording:
-            return w, np.ascontiguousarray(b), norm
-        for tensor in _norm.tensors(self.norm, self.layer):
-            run.frozen(tensor)
-        w = np.ascontiguousarray((w * norm.a).astype(dtype))
-        return w, (b * norm.a + norm.shift).astype(dtype), _norm.identity(self.shape[3], dtype)
+            return w, b, None
+        if not run.frozen:
+            return w, b, _norm.affine(run, self.norm, self.layer, None, self.pixels, dtype)
+        with _tape.preparing():
+            norm = _norm.affine(run, self.norm, self.layer, None, self.pixels, dtype)
+            w = np.ascontiguousarray((w * norm.a).astype(dtype))
+            return w, (b * norm.a + norm.shift).astype(dtype), _norm.identity(self.shape[3], dtype)
 
     def backward(self, gradients: Gradients) -> None:
         """Write the gradients of weight, bias and what was read."""
@@ -227,7 +182,7 @@ class ConvStep:
             return
         gradient, db = described
         run, dtype = gradients.run, self.node.output.dtype
-        w = as_khwcf(self.weight.leaf.data)
+        w = as_khwcf(run.data(self.weight.leaf))
         dw = empty(w.shape, dtype) if self.weight.needs_grad else None
         if db is None and self.bias is not None and self.bias.needs_grad:
             db = empty((w.shape[3],), dtype)
@@ -243,11 +198,8 @@ class ConvStep:
         x = self.node.inputs[0]
         if self.source is not None and self.source.wants_grad and gradients.waiting(x) == 1:
             return self.source.target(gradients)
-        size = (x.shape[0], *x.shape[2:], x.shape[1])
-        # A gradient that leaves the plan needs memory of its own.
-        leaves = x.producer is None
-        run = gradients.run
-        return Target(empty(size, x.dtype) if leaves else run.buffer((self, "dx"), size, x.dtype), far=run.far)
+        run, size = gradients.run, (x.shape[0], *x.shape[2:], x.shape[1])
+        return Target(run.buffer((self, "dx"), size, x.dtype), far=run.far)
 
     def _send(self, gradients: Gradients, dw: Array | None, db: Array | None, target: Target | None, sums: Any) -> None:
         x = self.node.inputs[0]
@@ -283,9 +235,12 @@ class ConvStep:
         y = gradients.run.kept[self, "y"]
         return Gradient(g, y, found.a, found.b, found.mean, found.c, selected), found.db
 
-    def _rising(self, norm: Any) -> Array:
+    def _rising(self, run: Run, norm: Any) -> Array:
         """Where BatchNorm rises, so that the largest value of a window stays the largest."""
-        if norm is not None:
-            return np.asarray(norm.scale >= 0)
+        rising = np.ones(self.shape[3], np.bool_)
         gamma = None if self.norm is None else (*self.norm.inputs[1:], None)[0]
-        return np.ones(self.shape[3], np.bool_) if gamma is None else np.asarray(gamma.leaf.data >= 0)
+        if norm is not None and not run.frozen:
+            run.do(np.greater_equal, norm.scale, 0, rising)
+        elif norm is None and gamma is not None:
+            run.do(np.greater_equal, run.data(gamma.leaf), 0, rising)
+        return rising

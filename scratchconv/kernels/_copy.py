@@ -1,8 +1,6 @@
-"""Copies and fills by whole vectors, and memory that begins on a cache line, for kernels and their launch."""
+"""Copies and fills by whole vectors, and scratch that begins on a cache line, for kernels."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -40,11 +38,3 @@ def aligned_empty(like, size):
     """Return scratch of the dtype of ``like`` and the offset in it where ``size`` elements begin on a cache line."""
     scratch = np.empty(size + 16, like.dtype)
     return scratch, -(scratch.ctypes.data // like.itemsize) % (64 // like.itemsize)
-
-
-def aligned(shape, dtype):
-    """Return an uninitialised array that begins on a cache line, for Python."""
-    size = math.prod(shape)
-    raw = np.empty(size + 64 // dtype.itemsize, dtype)
-    start = -(raw.ctypes.data // raw.itemsize) % (64 // raw.itemsize)
-    return raw[start : start + size].reshape(shape)

@@ -17,7 +17,7 @@ import numba
 from numba import config, prange, types
 from numba.core import event
 
-from scratchconv.kernels import _cache, _linked, _threads
+from scratchconv.kernels import _cache, _linked, _tape, _threads
 
 __all__ = ["helper", "inner", "kernel", "parallel_kernel", "prange", "specialized", "threaded_kernel"]
 
@@ -78,7 +78,7 @@ def inner(function: Callable[..., Any]) -> Any:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a serial kernel that ops call."""
-    return _compile(function, no_cfunc_wrapper=True)
+    return _Kernel(_compile(function, no_cfunc_wrapper=True), function)
 
 
 def threaded_kernel(function: Callable[..., Any]) -> Any:
@@ -86,26 +86,34 @@ def threaded_kernel(function: Callable[..., Any]) -> Any:
 
     A task is a helper that does one piece of the work. Compiles several times faster than a ``prange``.
     """
-    return _with_threads(_compile(function, no_cfunc_wrapper=True), function)
+    return _Kernel(_compile(function, no_cfunc_wrapper=True), function, _threads.enter)
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel whose ``prange`` runs on the threads of ``scratchconv.set_num_threads``."""
-    return _with_threads(_compile(function, parallel=True, no_cfunc_wrapper=True), function)
+    return _Kernel(_compile(function, parallel=True, no_cfunc_wrapper=True), function, _threads.enter)
 
 
-def _with_threads(compiled: Any, function: Callable[..., Any]) -> Any:
-    """Prepare the calling thread before each call of ``compiled``."""
-    if config.DISABLE_JIT:
-        return compiled
+class _Kernel:
+    """What Python calls: it prepares the thread by ``enter``, and tells the tape that is running, if one is."""
 
-    @functools.wraps(function)
-    def launch(*arguments: Any) -> Any:
-        _threads.enter()
-        return compiled(*arguments)
+    def __init__(self, compiled: Any, function: Callable[..., Any], enter: Callable[[], None] | None = None) -> None:
+        self.dispatcher, self._enter = compiled, enter
+        functools.update_wrapper(self, function)
 
-    vars(launch)["dispatcher"] = compiled
-    return launch
+    def __call__(self, *arguments: Any) -> Any:
+        if self._enter is not None:
+            self._enter()
+        tape = _tape.current()
+        if tape is None:
+            return self.dispatcher(*arguments)
+        with _tape.once():  # without a compiler, a kernel may call others
+            result = self.dispatcher(*arguments)
+        tape.calls.append((specialized(self, *arguments), arguments))
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["dispatcher"], name)  # all that Numba offers
 
 
 def specialized(kernel: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
@@ -117,7 +125,8 @@ def specialized(kernel: Callable[..., Any], *arguments: Any) -> Callable[..., An
     """
     dispatcher: Any = getattr(kernel, "dispatcher", kernel)
     if config.DISABLE_JIT:
-        return kernel
+        plain: Callable[..., Any] = dispatcher
+        return plain
     found: Callable[..., Any] = dispatcher.compile(tuple(dispatcher.typeof_pyval(value) for value in arguments))
     return found
 

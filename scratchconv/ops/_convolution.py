@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scratchconv import backends
-from scratchconv.kernels.conv2d import depthwise, direct, im2col, naive, rows, winograd
+from scratchconv.kernels.conv2d import depthwise, dilated, direct, im2col, naive, rows, winograd
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.ops._op import Array
 
 WINOGRAD_SUMS = 8192  # pairs of channel and filter up to which Winograd's weight gradient is faster than direct's
 STRIDED_PAIRS = 16384  # pairs up to which Winograd with stride 2 is faster than direct: more kernels leave the cache
 WINOGRAD_PAIRS = 512  # pairs for each pixel of results, from which on it costs too much to transform the weights
-WITHOUT_SOURCES = (naive, im2col, depthwise)  # these read plain arrays only
+WITHOUT_SOURCES = (naive, im2col, depthwise, dilated)  # these read plain arrays only
 
 
 class Geometry(NamedTuple):
@@ -37,7 +37,7 @@ def _choose(
     name: str, precision: str, w: tuple[int, ...], geometry: Geometry, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> Any:
     """As ``choose``; one of its questions after the other takes longer than to launch a kernel."""
-    stride, _, dilation, groups = geometry
+    stride, padding, dilation, groups = geometry
     results, taps = np.ndarray(shape, dtype, bytes(dtype.itemsize), 0, (0,) * len(shape)), w[:2]
     if name in ("naive", "im2col"):
         return {"naive": naive, "im2col": im2col}[name]
@@ -47,6 +47,9 @@ def _choose(
         most = WINOGRAD_PAIRS * pixels if stride[0] == 1 else min(WINOGRAD_PAIRS * pixels, STRIDED_PAIRS)
         if name == "winograd" or (winograd.pays(w[2], w[3], pixels) and w[2] * w[3] <= most):
             return winograd
+    if name in ("auto", "winograd") and dilated.applies(taps, stride, padding, dilation, groups, channels):
+        if name == "winograd" or dilated.pays(w[2], w[3], results.shape, dilation):
+            return dilated
     if name in ("auto", "rows") and rows.applies(taps, stride, dilation, groups, results):
         return rows
     if name == "auto" and groups > 1 and w[2] == 1 and groups == w[3]:
@@ -64,7 +67,7 @@ def choose_weight_grad(w: tuple[int, ...], geometry: Geometry, dy: Array) -> Any
     """Return the module that computes dw of the shape ``w`` from x and ``dy`` (N, OH, OW, F)."""
     algorithm = choose(w, geometry, dy)
     # Winograd's partial sums of dw are larger than dw by the tile's products for each tap: they have to stay in cache.
-    if backends.conv.algorithm == "auto" and algorithm is winograd and w[2] * w[3] > WINOGRAD_SUMS:
+    if backends.conv.algorithm == "auto" and algorithm in (winograd, dilated) and w[2] * w[3] > WINOGRAD_SUMS:
         return direct
     return algorithm
 

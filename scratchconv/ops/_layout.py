@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from scratchconv.kernels import _tape
 from scratchconv.ops._op import Array
 
 
@@ -17,7 +18,11 @@ def contiguous(x: Array) -> Array:
 
     A kernel compiled for a read-only array is another kernel to Numba; copying spares the compilation.
     """
-    return x if x.flags.carray else np.array(x, order="C")
+    if x.flags.carray:
+        return x
+    copy = np.empty(x.shape, x.dtype)
+    _tape.do(np.copyto, copy, x)
+    return copy
 
 
 def as_nhwc(x: Array) -> Array:

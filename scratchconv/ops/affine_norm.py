@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scratchconv.kernels import _tape
 from scratchconv.kernels.batch_norm import _affine
 from scratchconv.ops._layout import contiguous
 from scratchconv.ops._op import Array
@@ -45,7 +46,7 @@ def move_running(
     _affine.move_running(mean, var, count, float(momentum), *inside)
     for buffer, moved in zip((running_mean, running_var), inside, strict=True):
         if moved is not buffer:
-            buffer[...] = moved
+            _tape.do(np.copyto, buffer, moved)
 
 
 def gradient_of(a: Array, inverse_std: Array, sum_g: Array, sum_gz: Array, count: int, dtype: Any) -> Gradients:

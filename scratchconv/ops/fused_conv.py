@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scratchconv import backends
+from scratchconv.kernels import _tape
 from scratchconv.kernels.conv2d import _ends, _finish, _source, direct
-from scratchconv.kernels.conv2d._source import FAR, far_for
+from scratchconv.kernels.conv2d._source import FAR
 from scratchconv.ops._convolution import WITHOUT_SOURCES, Geometry, choose, choose_weight_grad, joins
 from scratchconv.ops._op import Array
 
@@ -27,8 +28,6 @@ __all__ = [
     "algorithm_for",
     "as_source",
     "backward",
-    "far_for",
-    "finishing",
     "forward",
     "mean",
     "read",
@@ -104,20 +103,21 @@ def forward(
 ) -> tuple[Array, Array] | None:
     """Write y = conv(source) + b; return mean and biased variance of its channels (float64) if asked for.
 
-    From ``far`` bytes on y is stored past the caches (see ``far_for``).
+    From ``far`` bytes on y is stored past the caches (see ``_source.far_for``).
     """
     algorithm = algorithm_for(w.shape, geometry, y)
     if source.out is not None and not reads_all(source.z.shape, w.shape, geometry, y.shape):
         read(source, source.out)
         source = Reading(source.out)
-    make_finish = finishing(y, selection, _finish.MOMENTS if statistics else 0, far)
-    finish = algorithm.run_forward(
-        as_source(source), w, b, *geometry, y, make_finish=make_finish, precision=backends.conv.precision
-    )
+    with _tape.preparing():
+        described = as_source(source)
+        prepared = algorithm.prepare_forward(described, w, b, *geometry, y, precision=backends.conv.precision)
+        finish = prepared.finish(y, _finishing(y, selection, _finish.MOMENTS if statistics else 0, far))
+    prepared.launch(described, y, finish)
     return _moments(finish, y.shape[3]) if statistics else None
 
 
-def finishing(y: Array, selection: Selection | None, kind: int = 0, far: int = FAR) -> Any:
+def _finishing(y: Array, selection: Selection | None, kind: int, far: int) -> Any:
     """Return what makes the description of a forward pass's finish, None if there is nothing to do."""
     selected, positive, alone = selection or (None, None, False)
     if selection is not None:
@@ -157,12 +157,16 @@ def backward(
 
 def read(source: Reading, out: Array) -> None:
     """Write the activation that ``source`` describes to ``out`` (N, H, W, C)."""
-    _ends.read_all(as_source(source._replace(out=None)), len(out), out.reshape(-1))
+    with _tape.preparing():
+        described = as_source(source._replace(out=None))
+    _ends.read_all(described, len(out), out.reshape(-1))
 
 
 def mean(source: Reading, out: Array) -> None:
     """Write the mean over the pixels of each image of what ``source`` describes to ``out`` (N, C)."""
-    _ends.mean_all(as_source(source), len(out), out.reshape(-1))
+    with _tape.preparing():
+        described = as_source(source)
+    _ends.mean_all(described, len(out), out.reshape(-1))
 
 
 def receive(source: Reading, dx: Array, target: Target) -> Sums | None:
@@ -172,7 +176,7 @@ def receive(source: Reading, dx: Array, target: Target) -> Sums | None:
     """
     g = target.g
     if g is not dx:
-        np.copyto(g, dx)
+        _tape.do(np.copyto, g, dx)
     finish = _finish.make_finish(_receiving(source, target), g, len(g), **_receiving_arrays(source, target))
     _ends.receive_all(finish, len(g), g[0].size // g.shape[3] if len(g) else 0, g.shape[3], g.reshape(-1))
     return _sums(finish, target)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from scratchconv.kernels._jit import specialized
+from scratchconv.kernels import _tape
 from scratchconv.kernels.linear import tiled
 from scratchconv.ops._checks import same_dtype
+from scratchconv.ops._layout import contiguous
 from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
 
@@ -45,34 +45,18 @@ def forward(x: Array, w: Array, b: Array | None = None) -> tuple[Array, Saved]:
     if x.ndim == 0 or w.ndim != 2 or x.shape[-1] != w.shape[1] or not bias_fits:
         given = f"x {x.shape}, w {w.shape}, b {None if b is None else b.shape}"
         raise RuntimeError(f"linear needs x (..., C), w (F, C) and b (F,) or None, got {given}")
-    rows = np.ascontiguousarray(x).reshape(math.prod(x.shape[:-1]), w.shape[1])
-    weight = np.ascontiguousarray(w)
+    rows = contiguous(x).reshape(math.prod(x.shape[:-1]), w.shape[1])
+    weight = contiguous(w)
     y = empty((*x.shape[:-1], w.shape[0]), dtype)
-    bias = np.zeros(w.shape[0], dtype) if b is None else np.ascontiguousarray(b)
+    bias = np.zeros(w.shape[0], dtype) if b is None else contiguous(b)
     tiled.forward(rows, weight, bias, y.reshape(len(rows), w.shape[0]))
     return y, Saved(rows, weight, x.shape)
-
-
-def bind(x: Array, w: Array, b: Array) -> Callable[[Array, Array], None]:
-    """Return ``forward`` of (N, C) arrays like ``x``, made ready: it takes x and the result, both C-contiguous.
-
-    The caller prepares the thread (``kernels._threads.enter``).
-    """
-    if len(w) > tiled.FEW:
-        return lambda x, y: tiled.forward(x, w, b, y)
-    fixed = w.reshape(-1), b, w.shape[1]
-    call = specialized(tiled.products, x.reshape(-1), *fixed, np.empty((len(x), len(w)), x.dtype))
-
-    def run(x: Array, y: Array) -> None:
-        call(x.reshape(-1), *fixed, y)
-
-    return run
 
 
 def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
     """Return (dx, dw, db); db only if there was a bias to ask for (``needs`` has an entry for each input given)."""
     x, w, shape = saved
-    rows = np.ascontiguousarray(dy).reshape(len(x), len(w))
+    rows = contiguous(dy).reshape(len(x), len(w))
     dx = dw = db = None
     if needs[0]:
         dx = empty(shape, x.dtype)
@@ -82,5 +66,5 @@ def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | 
         tiled.weight_gradient(rows, x, dw)
     if len(needs) > 2 and needs[2]:
         db = empty((len(w),), x.dtype)
-        tiled.bias_gradient(rows, db)
+        _tape.do(tiled.bias_gradient, rows, db)
     return (dx, dw, db)[: len(needs)]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scratchconv.kernels.optimizer import vector
-from scratchconv.ops._memory import empty_like
+from scratchconv.ops._memory import empty_like, lie_alike
 from scratchconv.ops._op import Array
 
 
@@ -107,7 +107,7 @@ class Tables:
     ) -> list[_Batch]:
         """Return the parameters by dtype, all arrays checked."""
         arrays = [*params, *itertools.chain(*states)]
-        alike = len(grads) == len(params) and all(map(_lie_alike, grads, params))
+        alike = len(grads) == len(params) and all(map(_are_alike, grads, params))
         if alike and len(arrays) == len(self._arrays) and all(map(operator.is_, arrays, self._arrays)):
             for batch in self._batches:
                 batch.table[:, 1] = [_address(grads[number]) for number in batch.numbers]
@@ -119,8 +119,8 @@ class Tables:
         return batches
 
 
-def _lie_alike(x: Array, y: Array) -> bool:
-    return x.strides == y.strides and x.shape == y.shape and x.dtype == y.dtype
+def _are_alike(x: Array, y: Array) -> bool:
+    return x.shape == y.shape and x.dtype == y.dtype and lie_alike(x, y)
 
 
 class _Batch(NamedTuple):
@@ -186,14 +186,13 @@ def _row(param: Array, own: Sequence[Array], copies: list[tuple[Array, Array]]) 
 
     A copy takes the place of one that does not lie in memory as the parameter does, or would if it had no holes.
     """
-    strides = param.strides
-    if all([other.strides == strides for other in own]) and _is_dense(param.shape, strides, param.itemsize):
+    if all([lie_alike(other, param) for other in own]) and _is_dense(param.shape, param.strides, param.itemsize):
         return [*own, param]
     grad, *states = own
     model = param if param.flags.c_contiguous else empty_like(param)
-    row = [grad if grad.strides == model.strides else _copy(grad, model)]
+    row = [grad if lie_alike(grad, model) else _copy(grad, model)]
     for target in (*states, param):
-        if target.strides == model.strides:
+        if lie_alike(target, model):
             row.append(target)
         else:
             row.append(_copy(target, model))

@@ -47,6 +47,17 @@ def lane_fma(acc: Any, x: Any, base: int, offsets: tuple[int, ...], w: Any, wi: 
     return _fma(acc, xs, flat(w)[wi : wi + vecs * lanes].reshape(1, vecs, lanes))
 
 
+def lane_fma_row(shape: TileShape, acc: Any, x: Any, xi: int, step: int, w: Any, wi: int, w_step: int) -> Any:
+    """One kernel row: ``acc[r, v] += sum_k x[xi + (r + k) * step + v * lanes :] * w[wi + k * w_step + v * lanes :]``.
+
+    As in :func:`outer_fma_row`, but lane by lane: each vector of x is loaded once and feeds up to ``taps`` rows.
+    """
+    for k in range(shape.taps):
+        offsets = tuple((r + k) * step for r in range(shape.rows))
+        acc = lane_fma(acc, x, xi, offsets, w, wi + k * w_step)
+    return acc
+
+
 def _fma(acc: Any, a: Any, b: Any) -> Any:
     wide = np.longdouble if acc.dtype == np.float64 else np.float64
     return (a.astype(wide) * b + acc).astype(acc.dtype)
@@ -102,30 +113,49 @@ def _(
 
 
 def _kernel_row_type(shape: Any, acc: Any, x: Any, xi: Any, step: Any, w: Any, wi: Any, w_step: Any) -> Any:
-    fits = isinstance(shape, TileShapeType) and shape.vecs == 1 and shape.tile == acc
+    fits = isinstance(shape, TileShapeType) and shape.tile == acc
     return acc if fits and code.is_array(x) and code.is_array(w) and code.are_integers(xi, step, wi, w_step) else None
 
 
-@code.primitive(outer_fma_row, _kernel_row_type)
-def _(
-    builder: ir.IRBuilder, context: Any, sig: Any, shape: Any, acc: Any, x: Any, xi: Any, step: Any, *kernel: Any
-) -> Any:
-    w, wi, w_step = kernel
+def _broadcast_row_type(shape: Any, acc: Any, x: Any, xi: Any, step: Any, w: Any, wi: Any, w_step: Any) -> Any:
+    found = _kernel_row_type(shape, acc, x, xi, step, w, wi, w_step)
+    return found if found is not None and shape.vecs == 1 else None
+
+
+def _kernel_row(builder: ir.IRBuilder, context: Any, sig: Any, arguments: Any, load: Any) -> ir.Value:
+    """A kernel row whose pixels ``load`` as one vector, or ``vecs`` of them."""
+    _, acc, x, xi, step, w, wi, w_step = arguments
     tile, taps = sig.return_type, sig.args[0].taps
     first = code.element(builder, context, sig.args[2], x, xi)
     taps_start = code.element(builder, context, sig.args[5], w, wi)
     step, w_step = code.as_index(builder, step), code.as_index(builder, w_step)
     weights = [
-        code.load_vector(builder, tile.vector, builder.gep(taps_start, [builder.mul(w_step, code.index(k))]))
-        for k in range(taps)
+        row_vectors(builder, tile, builder.gep(taps_start, [builder.mul(w_step, code.index(k))])) for k in range(taps)
     ]
     sums = vectors_of(builder, acc, tile)
     for pixel in range(tile.rows + taps - 1):
-        at = builder.mul(step, code.index(pixel))
-        number = code.splat(builder, code.load_scalar(builder, first, at), tile.lanes)
+        vectors = load(tile, builder.gep(first, [builder.mul(step, code.index(pixel))]))
         for k in range(max(0, pixel - tile.rows + 1), min(taps, pixel + 1)):
-            sums[pixel - k] = code.fma(builder, tile.vector, number, weights[k], sums[pixel - k])
+            for v, vector in enumerate(vectors):
+                i = (pixel - k) * tile.vecs + v
+                sums[i] = code.fma(builder, tile.vector, vector, weights[k][v], sums[i])
     return pack(builder, context, tile, sums)
+
+
+@code.primitive(outer_fma_row, _broadcast_row_type)
+def _(builder: ir.IRBuilder, context: Any, sig: Any, *arguments: Any) -> ir.Value:
+    def broadcast(tile: Any, at: ir.Value) -> list[ir.Value]:
+        return [code.splat(builder, code.load_scalar(builder, at, code.index(0)), tile.lanes)]
+
+    return _kernel_row(builder, context, sig, arguments, broadcast)
+
+
+@code.primitive(lane_fma_row, _kernel_row_type)
+def _(builder: ir.IRBuilder, context: Any, sig: Any, *arguments: Any) -> ir.Value:
+    def vectors(tile: Any, at: ir.Value) -> list[ir.Value]:
+        return row_vectors(builder, tile, at)
+
+    return _kernel_row(builder, context, sig, arguments, vectors)
 
 
 def _one_row(acc: Any) -> Any:

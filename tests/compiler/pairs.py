@@ -87,16 +87,25 @@ def step(model: Any, x: sc.Tensor) -> Any:
 
 
 def same_step(eager: sc.nn.Module, compiled: CompiledModel, x: sc.Tensor, bound: float = EXACT) -> None:
-    """Run one step of both and compare outputs, gradients (of x, too, if it wants one) and buffers."""
-    other = sc.Tensor(x.detach().numpy(), requires_grad=x.requires_grad)
-    close(step(eager, x), step(compiled, other), bound)
-    all_close(gradients(eager), gradients(compiled), bound)
-    all_close(buffers(eager), buffers(compiled), bound)
-    close(None if x.grad is None else x.grad.numpy(), None if other.grad is None else other.grad.numpy(), bound)
+    """Run a step of both and compare outputs, gradients (of x, too, if it wants one) and buffers.
+
+    And once more with other numbers in the same arrays, for the compiled model's first call is taken down and the
+    second one repeats it.
+    """
+    for factor in (1.0, -0.75):
+        mine, other = (sc.Tensor(x.detach().numpy() * factor, requires_grad=x.requires_grad) for _ in range(2))
+        close(step(eager, mine), step(compiled, other), bound)
+        all_close(gradients(eager), gradients(compiled), bound)
+        all_close(buffers(eager), buffers(compiled), bound)
+        close(*(None if each.grad is None else each.grad.numpy() for each in (mine, other)), bound)
+        for model in (eager, compiled):
+            for p in model.parameters():
+                p.data *= p.data.dtype.type(0.875)  # nobody but the arrays can tell
 
 
 def same_output(eager: sc.nn.Module, compiled: CompiledModel, x: sc.Tensor, bound: float = EXACT) -> None:
     """Compare outputs without gradients, and buffers."""
     with sc.no_grad():
-        close(eager(x).numpy(), compiled(x).numpy(), bound)
+        for each in (x, x * 0.5):
+            close(eager(each).numpy(), compiled(each).numpy(), bound)
     all_close(buffers(eager), buffers(compiled), bound)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import math
 
+import pytest
 from rich.console import Console
 
 import scratchconv as sc
 from scratchconv import nn
 from scratchconv.compiler import _explain
-from tests.compiler.pairs import all_close, buffers, gradients, images
+from tests.compiler.pairs import SMALL, all_close, buffers, gradients, images, small, twins
 
 
 def model() -> nn.Module:
@@ -73,3 +74,11 @@ def test_two_branches_and_a_skip_are_named() -> None:
     assert forward.count("conv 3×3 + batch_norm + skip + relu") == 6
     assert forward.count("conv 3×3 + batch_norm + relu") == 1 + 6
     assert forward.count("conv 3×3 + batch_norm") == 2
+
+
+def test_in_a_file_no_name_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    _, compiled = twins(small)
+    compiled(images(*SMALL))
+    rows = compiled.explain()
+    printed = capsys.readouterr().out
+    assert all(row.operations in printed and row.shapes in printed for row in rows)

@@ -11,6 +11,7 @@ import scratchconv as sc
 from scratchconv import nn
 from scratchconv.compiler import _norm
 from scratchconv.compiler._graph import Node
+from scratchconv.compiler._run import Run
 from scratchconv.compiler._trace import trace
 from scratchconv.ops import batch_norm
 
@@ -38,7 +39,8 @@ def test_forward_and_backward(training: bool, affine: bool) -> None:
     running = {name: getattr(layer, name).data.copy() for name in ("running_mean", "running_var")}
     y, saved = batch_norm.forward(x, gamma, beta, **running, training=training)
     moments = (x.mean((0, 2, 3)), x.var((0, 2, 3))) if training else None
-    norm = _norm.affine(node, layer, moments, COUNT, x.dtype)
+    run = Run(recording=True, frozen=False, far=0)
+    norm = _norm.affine(run, node, layer, moments, COUNT, x.dtype)
 
     def broadcast(row: Any) -> Any:
         return row[:, None, None]

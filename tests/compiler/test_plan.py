@@ -34,18 +34,20 @@ def test_a_step_for_each_convolution_and_each_ordinary_operation() -> None:
     assert not first.chain.stored and second.chain is not None and second.chain.stored
 
 
-def test_calls_one_after_the_other_share_buffers_and_calls_in_flight_do_not() -> None:
+def test_calls_one_after_the_other_share_a_program_and_calls_in_flight_do_not() -> None:
     plan, arrays = plan_of(model())
     y, saved = plan.forward(*arrays, recording=True)
-    first = {id(buffer) for buffer in saved[0].buffers.values()}
+    first = saved[0].program
     other, saved_too = plan.forward(*arrays, recording=True)
-    assert not first & {id(buffer) for buffer in saved_too[0].buffers.values()}
+    assert saved_too[0].program is not first
     assert np.array_equal(y, other)
     del saved, saved_too
     gc.collect()
-    assert len(plan._free) == 2
-    _, saved = plan.forward(*arrays, recording=True)
-    assert first == {id(buffer) for buffer in saved[0].buffers.values()} or len(plan._free) == 1
+    idle = list(plan._idle[True])
+    assert len(idle) == 2 and first in idle
+    again, saved = plan.forward(*arrays, recording=True)
+    assert saved[0].program in idle and len(plan._idle[True]) == 1
+    assert np.array_equal(y, again)
 
 
 def test_results_show_no_buffer() -> None:
@@ -53,7 +55,7 @@ def test_results_show_no_buffer() -> None:
     y, saved = plan.forward(*arrays, recording=True)
     needs = tuple(value.needs_grad for value in plan.inputs)
     gradients = plan.backward(saved, np.ones(y.shape), needs)
-    buffers = list(saved[0].buffers.values())
+    buffers = list(saved[0].program._run.buffers.values())
     assert buffers
     for array in (y, *[g for g in gradients if g is not None]):
         assert not any(np.may_share_memory(array, buffer) for buffer in buffers)
@@ -71,21 +73,23 @@ def test_an_expanded_buffer_is_a_buffer() -> None:
 
     plan, arrays = plan_of(Expanded())
     y, saved = plan.forward(*arrays, recording=True)
-    assert not any(np.may_share_memory(y, buffer) for buffer in saved[0].buffers.values())
+    assert not any(np.may_share_memory(y, buffer) for buffer in saved[0].program._run.buffers.values())
 
 
 def test_nothing_is_kept_where_nothing_is_recorded() -> None:
     plan, arrays = plan_of(model())
     _, saved = plan.forward(*arrays, recording=False)
-    assert saved == () and len(plan._free) == 1
+    assert saved == () and [len(programs) for programs in plan._idle] == [1, 0]
 
 
 def test_someone_may_watch() -> None:
     plan, arrays = plan_of(model())
     heard: list[tuple[str, bool]] = []
     plan.watch = lambda step, way, seconds: heard.append((way, seconds >= 0))
-    y, saved = plan.forward(*arrays, recording=True)
-    plan.backward(saved, np.ones(y.shape), tuple(value.needs_grad for value in plan.inputs))
+    for _ in range(2):  # the first call is taken down
+        y, saved = plan.forward(*arrays, recording=True)
+        plan.backward(saved, np.ones(y.shape), tuple(value.needs_grad for value in plan.inputs))
+        del saved
     assert heard == [("forward", True)] * 3 + [("backward", True)] * 3
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 import scratchconv as sc
 from scratchconv.compiler._graph import Node, Value
 from scratchconv.compiler._run import Gradients, Run
+from scratchconv.kernels import _tape
+from scratchconv.kernels._tape import Tape
 from scratchconv.ops.elementwise import ADD
 
 
@@ -19,35 +19,48 @@ def value(consumers: int) -> Value:
 
 
 def run() -> Run:
-    return Run({}, [], True)
+    return Run(recording=True, frozen=False, far=0)
 
 
-def test_buffers_are_made_once_and_go_home() -> None:
-    home: list[Any] = []
-    first = Run({}, home, True)
-    array = first.buffer("a", (3, 2), np.float32)
-    assert first.buffer("a", (3, 2), np.float32) is array and array.shape == (3, 2)
-    assert not home
-    del first
-    (buffers,) = home
-    assert buffers["a"] is array
-
-
-def test_a_view_of_a_buffer_is_copied_in_its_order() -> None:
+def test_buffers_are_made_once() -> None:
     state = run()
-    buffer = state.buffer("a", (2, 3), np.float64)
-    buffer[...] = 1
-    (own,) = state.own([buffer.T])
-    assert not np.may_share_memory(own, buffer) and own.strides == buffer.T.strides and (own == 1).all()
-    other = np.ones(3)
-    assert state.own([other, None])[0] is other
+    array = state.buffer("a", (3, 2), np.float32)
+    assert state.buffer("a", (3, 2), np.float32) is array and array.shape == (3, 2)
 
 
-def test_leaves_are_read_anew() -> None:
-    tensor = sc.ones(2)
+def test_leaves_are_read_anew_or_the_program_is_bound_to_them() -> None:
+    tensor, state = sc.ones(2), run()
     leaf = Value(0, (2,), np.dtype(np.float32), True, leaf=tensor)
     tensor.data = tensor.data * 5
-    assert run().array(leaf) is tensor.data
+    assert state.array(leaf) is tensor.data and not state.used
+    assert state.still(leaf) is tensor.data and state.used == [tensor]
+
+
+def test_what_passes_is_caught_in_memory_that_stays() -> None:
+    state, x = run(), Value(0, (2, 3, 4, 5), np.dtype(np.float64), True)
+    random = np.random.default_rng(0)
+    first, second = random.standard_normal((2, *x.shape))
+    with _tape.recording(Tape()) as tape:
+        state.passing[x] = first
+        pixels = state.pixels(x)
+        assert state.pixels(x) is pixels and np.array_equal(pixels, first.transpose(0, 2, 3, 1))
+    state.passing[x] = second
+    tape.replay()
+    assert np.array_equal(pixels, second.transpose(0, 2, 3, 1)) and np.array_equal(state.array(x), second)
+    state.forget()
+    assert not state.passing
+
+
+def test_sums_are_taken_anew_in_each_call() -> None:
+    gradients, x = Gradients(run()), value(3)
+    one, two = np.ones(2), np.full(2, 10.0)
+    with _tape.recording(Tape()) as tape:
+        for each in (one, two, two):
+            gradients.add(x, each)
+    assert gradients.of(x).tolist() == [21, 21]  # type: ignore[union-attr]
+    one[:], two[:] = 2, 20
+    tape.replay()
+    assert gradients.of(x).tolist() == [42, 42]  # type: ignore[union-attr]
 
 
 def test_sums_change_no_array_that_arrived() -> None:

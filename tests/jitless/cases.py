@@ -77,8 +77,10 @@ CONVOLUTIONS = (
     Geometry(2, (3, 18), 3, (3, 3), 5, stride=(2, 2), padding=(1, 1)),  # and with stride 2: whole tiles, and some cut
     Geometry(1, (2, 3), 17, (3, 3), 33, stride=(2, 2), padding=(1, 1)),
     Geometry(0, (4, 4), 2, (3, 3), 2, stride=(2, 2), padding=(1, 1)),
+    Geometry(2, (5, 6), 3, (3, 3), 17, padding=(2, 3), dilation=(2, 3)),  # dilated: phases of unequal sizes
+    Geometry(0, (5, 5), 2, (3, 3), 2, padding=(2, 2), dilation=(2, 2)),
 )
-ROWS, WINOGRAD = CONVOLUTIONS[9:11], CONVOLUTIONS[11:]
+ROWS, WINOGRAD, DILATED = CONVOLUTIONS[9:11], CONVOLUTIONS[11:18], CONVOLUTIONS[18:]
 
 
 def conv2d(make: Maker) -> Iterator[Case]:
@@ -87,7 +89,8 @@ def conv2d(make: Maker) -> Iterator[Case]:
         w = (*g.kernel, g.channels // g.groups, g.filters)
         how = (g.stride, g.padding, g.dilation, g.groups)
         kind = "depthwise" if g.groups == g.channels == g.filters else "rows" if g in ROWS else ""
-        kind = "winograd" if g in WINOGRAD else kind
+        kinds = {"winograd": WINOGRAD, "dilated": DILATED}
+        kind = next((name for name, its in kinds.items() if g in its), kind)
         image, weights, bias, dy = make.normal(*x), make.normal(*w), make.normal(g.filters), make.normal(*y)
         yield Case("forward", (image, weights, bias, *how), (make.poison(*y),), kind)
         yield Case("input_grad", (dy, weights, *how), (make.poison(*x),), kind)

@@ -29,12 +29,13 @@ plain = pytest.mark.skipif(not config.DISABLE_JIT, reason="plain Python only: se
 TOLERANCE = {np.float32: 2e-4, np.float64: 1e-12}
 
 # Algorithms of limited use, and the kind of case they serve.
-LIMITED = {("conv2d", algorithm): algorithm for algorithm in ("depthwise", "rows", "winograd")}
+LIMITED = {("conv2d", algorithm): algorithm for algorithm in ("depthwise", "dilated", "rows", "winograd")}
 
 # What decides where work is cut, made so small that tiny shapes are cut as well.
 SMALL_BLOCKS: dict[tuple[str, str], dict[str, Any]] = {
     ("batch_norm", "vector"): {"BLOCK": 64, "SAMPLE": 1},
     ("conv2d", "depthwise"): {"simd.cache_bytes": lambda level: 256},
+    ("conv2d", "dilated"): {"simd.cache_bytes": lambda level: 256},
     ("conv2d", "direct"): {"simd.cache_bytes": lambda level: 256},
     ("conv2d", "rows"): {"simd.cache_bytes": lambda level: 256},
     ("conv2d", "winograd"): {"simd.cache_bytes": lambda level: 256},

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchconv import simd
-from scratchconv.kernels.conv2d import naive, rows, winograd
+from scratchconv.kernels.conv2d import dilated, naive, rows, winograd
 from scratchconv.kernels.conv2d._winograd_plan import choose_results
 from tests.kernels.conv2d.problem import (
     ALGORITHMS,
@@ -30,6 +30,7 @@ from tests.memory import at_the_end_of_memory
 from tests.strategies import (
     ConvGeometry,
     conv_geometries,
+    dilated_geometries,
     dtypes,
     row_geometries,
     winograd_geometries,
@@ -44,7 +45,9 @@ SERVED = {
     "depthwise": conv_geometries(kinds=("depthwise",)),
     "rows": row_geometries(LANES),
     "winograd": winograd_geometries(),
+    "dilated": dilated_geometries(),
 }
+IN_TILES = ("winograd", "dilated")  # results of a tile share their roundings, and what is no number
 
 
 def served(algorithm: str) -> st.SearchStrategy[ConvGeometry]:
@@ -60,6 +63,8 @@ def suits(algorithm: str, g: ConvGeometry, dtype: type = np.float64) -> bool:
         return all(rows.applies(*window, np.broadcast_to(dtype(0), shape)) for shape in (x, y))
     if algorithm == "winograd":
         return bool(winograd.applies(*window))
+    if algorithm == "dilated":
+        return bool(dilated.applies(g.kernel, g.stride, g.padding, g.dilation, g.groups, g.channels))
     return algorithm != "depthwise" or g.depthwise
 
 
@@ -69,13 +74,15 @@ def like(algorithm: str, g: ConvGeometry) -> ConvGeometry:
         return g._replace(groups=g.channels, filters=g.channels)
     if algorithm == "winograd":
         return g._replace(groups=1, stride=(1, 1))
+    if algorithm == "dilated":
+        return g._replace(groups=1, stride=(1, 1), dilation=(2, 2), padding=(2, 2))
     return g._replace(groups=1, stride=(1, 1), channels=LANES, filters=LANES) if algorithm == "rows" else g
 
 
 def assert_equals_contract(algorithm: str, problem: Problem) -> None:
     for function in FUNCTIONS:
         wanted, sizes = run(naive, function, problem), run(naive, function, problem.map(np.abs))
-        if algorithm == "winograd" and function != "bias_grad":
+        if algorithm in IN_TILES and function != "bias_grad":
             # The results of a tile share their roundings: a small one has large ones. Five times those of others; more
             # in the weight gradient, whose tiles are larger and whose sums are short here.
             sizes[...] = (20 if function == "weight_grad" else 5) * sizes.max(initial=0)
@@ -154,7 +161,7 @@ def test_no_function_reads_or_writes_beyond_its_arrays() -> None:
     assert (done.returncode, last) == (0, "all done"), done.stderr
 
 
-@pytest.mark.parametrize("algorithm", ["direct", "depthwise", "rows", "winograd"])
+@pytest.mark.parametrize("algorithm", ["direct", "depthwise", "rows", "winograd", "dilated"])
 @settings(max_examples=60)
 @given(data=st.data(), pixels=st.integers(1, 60), block_bytes=st.integers(64, 4000))
 def test_work_cut_into_strips_or_joined_images(
@@ -169,7 +176,7 @@ def test_work_cut_into_strips_or_joined_images(
             np.testing.assert_array_equal(run(ALGORITHMS[algorithm], function, problem), whole[function])
 
 
-@pytest.mark.parametrize("algorithm", ["direct", "depthwise", "rows", "winograd"])
+@pytest.mark.parametrize("algorithm", ["direct", "depthwise", "rows", "winograd", "dilated"])
 def test_more_work_items_than_chunks(algorithm: str) -> None:
     """Each iteration of the parallel loop then has several items, and the last item of an image is not the last one."""
     g = like(algorithm, ConvGeometry(5, (33, 16), 8, (3, 3), 8, stride=(1, 2), padding=(1, 1)))
@@ -177,7 +184,7 @@ def test_more_work_items_than_chunks(algorithm: str) -> None:
         assert_equals_contract(algorithm, random_problem(g).astype(np.float32))
 
 
-@pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if a != "winograd"])  # whose points are fractions
+@pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if a not in IN_TILES])  # whose points are fractions
 @given(data=st.data())
 def test_whole_numbers_exactly_as_pytorch_in_float32(algorithm: str, data: st.DataObject) -> None:
     problem = whole_problem(data.draw(served(algorithm))).astype(np.float32)
@@ -191,6 +198,7 @@ ACCURACY = {
     "many pixels": ConvGeometry(12, (28, 28), 3, (5, 5), 16, padding=(2, 2)),
     "few channels": ConvGeometry(8, (28, 28), 3, (3, 3), LANES, padding=(1, 1)),
     "stride 2": ConvGeometry(8, (28, 28), 48, (3, 3), 24, (2, 2), (1, 1)),
+    "dilation": ConvGeometry(4, (28, 29), 48, (3, 3), 24, padding=(4, 2), dilation=(4, 2)),
     "depthwise": ConvGeometry(6, (28, 28), 24, (3, 3), 24, padding=(1, 1), groups=24),
 }
 
@@ -211,7 +219,7 @@ def test_float32_is_as_accurate_as_pytorch(algorithm: str, name: str) -> None:
     truth, theirs = by_torch(problem), by_torch(single)
     for function in FUNCTIONS:
         ours = relative_rms(run(ALGORITHMS[algorithm], function, single), truth[function])
-        factor = 3 if algorithm == "winograd" else 2
+        factor = 3 if algorithm in IN_TILES else 2
         assert ours <= factor * relative_rms(theirs[function], truth[function]), function
 
 
@@ -222,12 +230,13 @@ def test_equal_pixels_give_equal_bits(algorithm: str) -> None:
     In Winograd's tiles the order depends on the place in the tile, and roundings on all that the tile sees.
     """
     g = like(algorithm, ConvGeometry(3, (17, 19), 12, (3, 3), 12, padding=(1, 1)))
-    high, wide = choose_results("exact", g.kernel, 1, g.channels) if algorithm == "winograd" else (1, 1)
+    high, wide = choose_results("exact", g.kernel, 1, g.channels) if algorithm in IN_TILES else (1, 1)
+    high, wide = high * g.dilation[0], wide * g.dilation[1]
     problem = random_problem(g).astype(np.float32)
     problem.x[...], problem.dy[...] = problem.x[0, 0, 0], problem.dy[0, 0, 0]
     for function in ("forward", "input_grad"):
         found = run(ALGORITHMS[algorithm], function, problem)
-        rows, columns = found.shape[1] - 1, found.shape[2] - 1
+        rows, columns = found.shape[1] - g.dilation[0], found.shape[2] - g.dilation[1]
         # Results whose tiles touch no border.
         interior = found[:, high : rows // high * high, wide : columns // wide * wide]
         for i, j in np.ndindex(high, wide):
@@ -245,7 +254,7 @@ def test_equal_bits_for_any_number_of_threads_and_on_repeat(algorithm: str) -> N
             np.testing.assert_array_equal(run(ALGORITHMS[algorithm], function, problem), first[function])
 
 
-@pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if a != "winograd"])  # which spreads them over a tile
+@pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if a not in IN_TILES])  # which spreads them over a tile
 def test_nan_and_infinity_reach_what_they_touch_and_nothing_else(algorithm: str) -> None:
     """Depthwise with more channels than a vector has lanes: narrower groups are merged, with zeros between them."""
     g = like(algorithm, ConvGeometry(2, (7, 18), 20, (3, 3), 20, padding=(1, 1)))

@@ -31,12 +31,3 @@ def test_exactly_n_elements_are_written(dtype: type) -> None:
             fill_zero(filled, o, n)
             np.testing.assert_array_equal(copied, [*[-77] * o, *source[i : i + n], *[-77] * (200 - o - n)])
             np.testing.assert_array_equal(filled, [*[-77] * o, *[0] * n, *[-77] * (200 - o - n)])
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(1,), (16,), (3, 5, 7)])
-def test_aligned_arrays_begin_on_a_cache_line(shape: tuple[int, ...], dtype: type) -> None:
-    x = _copy.aligned(shape, np.dtype(dtype))
-    assert (x.shape, x.dtype) == (shape, dtype)
-    assert x.ctypes.data % 64 == 0
-    assert x.flags.c_contiguous

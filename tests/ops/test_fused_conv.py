@@ -193,7 +193,7 @@ def norm(y: Array, gamma: Array, beta: Array) -> tuple[Array, Any]:
 @pytest.mark.parametrize("layer", ["winograd 3x3", "rows", "winograd, stride 2", "direct, stride 2"])
 @pytest.mark.parametrize("pooled", [False, True])
 def test_a_whole_block_equals_its_operations_one_by_one(layer: str, pooled: bool) -> None:
-    """conv, BatchNorm, ReLU and pooling, forward and backward, with the algebra of README, section 9."""
+    """conv, BatchNorm, ReLU and pooling, forward and backward, with the algebra of README, section 10."""
     make = layer_of(LAYERS[layer], np.float64)
     x, w, b = make.draw(*make.x), make.draw(*make.w), make.draw(make.g.filters)
     gamma, beta = make.draw(2, make.g.filters)  # some gammas are negative: there pooling has to take the smallest

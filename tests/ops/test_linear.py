@@ -14,7 +14,8 @@ from hypothesis.extra.numpy import array_shapes
 import scratchconv as sc
 from scratchconv.autograd import apply
 from scratchconv.autograd.gradcheck import gradcheck
-from scratchconv.kernels import _threads
+from scratchconv.kernels import _tape, _threads
+from scratchconv.kernels._tape import Tape
 from scratchconv.ops import linear as op
 from tests.array_strategies import DTYPES, arrays
 from tests.ops.comparing import check
@@ -48,14 +49,23 @@ def test_float32_is_as_exact_as_pytorch() -> None:
 
 
 @pytest.mark.parametrize("filters", [10, 40])
-def test_made_ready_it_computes_the_same(filters: int) -> None:
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_taken_down_it_computes_from_other_numbers(order: Any, filters: int) -> None:
     rng = np.random.default_rng(0)
-    x, w, b = (rng.normal(size=shape) for shape in ((5, 33), (filters, 33), (filters,)))
-    y, run = np.empty((5, filters)), op.bind(np.zeros_like(x), w, b)
+    given = [rng.normal(size=shape).copy(order) for shape in ((5, 33), (filters, 33), (filters,), (5, filters))]
+    x, w, b, dy = given
+
+    def call() -> list[Any]:
+        y, saved = op.forward(x, w, b)
+        return [y, *op.backward(saved, dy, (True, True, True))]
+
+    with _tape.recording(Tape()) as tape:
+        found = call()
+    for array in given:
+        array[...] = rng.normal(size=array.shape)
     _threads.enter()
-    for each in (x, x * 2):
-        run(each, y)
-        assert np.array_equal(y, op.forward(each, w, b)[0])
+    tape.replay()
+    assert all(map(np.array_equal, found, call()))
 
 
 def test_gradients_against_differences() -> None:

@@ -145,3 +145,15 @@ def test_tables_keep_no_gradient_alive() -> None:
         op.sgd([param], [grad], [momentum], lr=0.1, momentum=0.9, first=step == 0, tables=tables)
         del grad
         assert told() is None
+
+
+def test_gradients_of_a_layer_with_one_channel_fit_the_tables() -> None:
+    """NumPy gives an axis of one element other strides in other arrays of the same order."""
+    param, momentum = (np.zeros((5, 5, 1, 16)).transpose(3, 2, 0, 1) for _ in range(2))
+    grad = np.lib.stride_tricks.as_strided(np.ones(400), param.shape, (8, 8, 640, 128))
+    tables = op.Tables()
+    for step in range(1, 3):
+        op.sgd([param], [grad], [momentum], lr=0.5, momentum=1.0, tables=tables)
+        assert len(tables._arrays) == 2
+        assert (momentum == step).all()
+    assert (param == -1.5).all()

@@ -82,6 +82,28 @@ def test_a_kernel_row_is_its_products_one_by_one(rows: int, taps: int, dtype: ty
 
 
 @kernel
+def lane_row(shape, x, xi, step, w, wi, w_step, table, y):
+    acc = simd.spread(shape, w, 0)
+    acc = simd.lane_fma_row(shape, acc, x, xi, step, w, wi, w_step)
+    simd.tile_store(acc, y, BASE, simd.row_offsets(shape, table, 1))
+
+
+@dtypes
+@pytest.mark.parametrize(("rows", "vecs", "taps"), [(5, 1, 3), (2, 2, 4), (3, 2, 1)])
+def test_a_kernel_row_lane_by_lane(rows: int, vecs: int, taps: int, dtype: type) -> None:
+    shape = simd.TileShape(rows, vecs, dtype, taps)
+    table, width = scattered(shape), shape.width
+    x, w = whole_numbers(1, 12 * (width + 3), dtype), whole_numbers(2, 5 * (width + 1) + 5, dtype)
+    for program in forms(lane_row):
+        for step in (width + 2, 7):
+            y = np.full(room(shape), GUARD, dtype)
+            program(shape, x, 2, step, w, 5, width + 1, table, y)
+            for r in range(rows):
+                taken = [x[2 + (r + k) * step :][:width] * w[5 + k * (width + 1) :][:width] for k in range(taps)]
+                np.testing.assert_array_equal(y[BASE + table[1 + r] :][:width], w[:width] + sum(taken))
+
+
+@kernel
 def combine(shape, x, table, y, row):
     offsets = simd.row_offsets(shape, table, 1)
     a, b = simd.tile_load(shape, x, BASE, offsets), simd.tile_load(shape, x, BASE + 1, offsets)

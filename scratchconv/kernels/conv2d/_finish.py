@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scratchconv import simd
+from scratchconv.kernels import _tape
 from scratchconv.kernels._jit import inner, kernel
 from scratchconv.kernels.conv2d._block import count_items, images_of, result_offset, result_rows_of
 from scratchconv.kernels.conv2d._source import FAR, coefficient_rows, goes_past_caches, no_numbers
@@ -62,7 +63,7 @@ def make_finish(kind, y, items, coefficients=(), far=FAR, **arrays):
     rows, pitch = coefficient_rows(coefficients, y.shape[3], y.dtype)
     given = [arrays.get(name) for name in ("z", "a", "extra", "z2", "selected")]
     given = [no_numbers(y.dtype) if array is None else array.reshape(-1) for array in given]
-    sums = np.empty(items * 3 * pitch, y.dtype)
+    sums = _tape.scratch((items * 3 * pitch,), y.dtype)
     return Finish(kind, *given, rows, pitch, sums, int(goes_past_caches(y, y.shape[3], far)))
 
 

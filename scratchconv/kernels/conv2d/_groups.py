@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from scratchconv.kernels import _tape
+
 
 def merged(groups, width, lanes):
     """How many groups of ``width`` results become one: as many as divide ``groups`` and fit a vector."""
@@ -37,7 +39,7 @@ def spread(w, groups, m):
     wide = np.zeros((kh, kw, m * channels, filters), w.dtype)
     narrow = w.reshape(kh, kw, channels, groups // m, m, filters // groups)
     for i, block in enumerate(_diagonal(wide, groups, m)):
-        block[...] = narrow[:, :, :, :, i]
+        _tape.do(np.copyto, block, narrow[:, :, :, :, i])
     return wide
 
 
@@ -46,4 +48,4 @@ def gather(wide, groups, m, w):
     kh, kw, channels, filters = w.shape
     narrow = w.reshape(kh, kw, channels, groups // m, m, filters // groups)
     for i, block in enumerate(_diagonal(wide, groups, m)):
-        narrow[:, :, :, :, i] = block
+        _tape.do(np.copyto, narrow[:, :, :, :, i], block)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from scratchconv.kernels._jit import specialized
 from scratchconv.kernels.conv2d._block import Block
 from scratchconv.kernels.conv2d._finish import begin
 
@@ -23,17 +22,14 @@ class Prepared(NamedTuple):
 
     def run(self, source: Any, y: Any, make_finish: Any = None) -> Any:
         """Convolve ``source`` into ``y``; return what ``make_finish(items)`` has described (see _finish)."""
-        finish = begin(y, self.block, make_finish)
-        self.kernel(*self.head, source, self.block, *self.tail, y.reshape(-1), finish)
+        finish = self.finish(y, make_finish)
+        self.launch(source, y, finish)
         return finish
 
-    def bind(self, source: Any, y: Any, make_finish: Any = None) -> Callable[[Any], None]:
-        """Return ``run`` for these results, as a call that takes a Source like this one, and costs little."""
-        head, block, tail = self.head, self.block, self.tail
-        rest = (block, *tail, y.reshape(-1), begin(y, block, make_finish))
-        call = specialized(self.kernel, *head, source, *rest)
+    def finish(self, y: Any, make_finish: Any = None) -> Any:
+        """Describe what becomes of ``y``."""
+        return begin(y, self.block, make_finish)
 
-        def run(source: Any) -> None:
-            call(*head, source, *rest)
-
-        return run
+    def launch(self, source: Any, y: Any, finish: Any) -> None:
+        """Convolve ``source`` into ``y``, whose ``finish`` is described."""
+        self.kernel(*self.head, source, self.block, *self.tail, y.reshape(-1), finish)

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scratchconv import simd
+from scratchconv.kernels import _tape
 from scratchconv.kernels._copy import copy
 from scratchconv.kernels._jit import inner
 
@@ -67,7 +68,7 @@ def coefficient_rows(values, channels, dtype):
     rows = np.zeros((max(1, len(values)), pitch), dtype)
     for k, row in enumerate(values):
         if row is not None:
-            rows[k, :channels] = row
+            _tape.do(np.copyto, rows[k, :channels], row)
     return rows.reshape(-1), pitch
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scratchconv import simd
+from scratchconv.kernels import _tape
 from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _groups
@@ -172,7 +173,7 @@ def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exa
     """As weight_grad, of two Sources (see _source); there is one ``precision`` only."""
     m = _groups.merged(groups, dw.shape[3] // groups, simd.lanes(dw.dtype))
     if m > 1:
-        wide = np.empty((*dw.shape[:2], m * dw.shape[2], dw.shape[3]), dw.dtype)
+        wide = _tape.scratch((*dw.shape[:2], m * dw.shape[2], dw.shape[3]), dw.dtype)
         _run_weight_grad(x, dy, stride, padding, dilation, groups // m, wide)
         _groups.gather(wide, groups, m, dw)
     else:
@@ -193,10 +194,10 @@ def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
     windows = plan.windows(g, dw.shape, directions, runs, len(starts))
     chunks, blocks = plan.divide(g, dw, groups, shape.width, x.kind == PLAIN == dy.kind)
     if chunks == 0:
-        dw[...] = 0
+        _tape.do(dw.fill, 0)
         return
     exact = bool(row_at.max() * dw.shape[3] < dw.size)  # no row past the end of a run: sums can begin in dw itself
-    totals = dw.reshape(1, -1) if chunks == 1 and exact else np.empty((chunks, dw.size + dw.shape[3]), dw.dtype)
+    totals = dw.reshape(1, -1) if chunks == 1 and exact else _tape.scratch((chunks, dw.size + dw.shape[3]), dw.dtype)
     _run(shape, x, dy, g, starts, windows, row_at * dw.shape[3], groups, blocks, totals)
     if not np.shares_memory(totals, dw):
         merge(totals, dw.reshape(-1))
@@ -247,11 +248,16 @@ def _sum_columns(shape, single, x, steps, totals):
 def bias_grad(dy, db):
     """As naive.bias_grad."""
     shape = choose_tile(dy.shape[3], dy.dtype)
-    totals = np.empty((plan.CHUNKS, dy.shape[3]))
+    totals = _tape.scratch((plan.CHUNKS, dy.shape[3]), np.float64)
     steps = np.arange(shape.rows) * dy.shape[3]
     single = simd.TileShape(1, shape.vecs, dy.dtype)
     batch, rows, columns, filters = dy.shape
     # A long sum in registers loses digits: large images are taken row by row.
     stretches = (batch, rows * columns) if rows * columns <= LONG else (batch * rows, columns)
     _sum_columns(shape, single, dy.reshape(*stretches, filters), steps, totals)
-    db[...] = totals.sum(axis=0)
+    _tape.do(_add_rows, totals, db)
+
+
+def _add_rows(totals, out):
+    """out[f] = Σ_k totals[k, f], in float64."""
+    out[...] = totals.sum(axis=0)

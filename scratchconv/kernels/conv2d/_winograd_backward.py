@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
+from scratchconv.kernels import _tape
 from scratchconv.kernels._copy import aligned_empty, fill_zero
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
@@ -160,9 +161,9 @@ def launch(x, dy, w, stride, padding, tile, dx, dw, make_finish):
     finish = begin(dx, g, make_finish)
     sums = maps.kernel.rows * maps.kernel.columns * tiling.sums_plane * dtype.itemsize
     chunks = max(1, min(max(2, min(SUMS, SUM_BYTES // sums)), _block.count_items(g)))
-    totals = np.empty((chunks, *taps, filters, channels), dtype)
+    totals = _tape.scratch((chunks, *taps, filters, channels), dtype)
     _run(maps, x, dy, gx, g, tiling, weights, np.zeros(tiling.width, dtype), totals, dx.reshape(-1), finish)
-    total = np.empty(totals.shape[1:], dtype)
+    total = _tape.scratch(totals.shape[1:], dtype)
     merge(totals.reshape(chunks, -1), total.reshape(-1))
-    dw[...] = turned(total)
+    _tape.do(np.copyto, dw, turned(total))
     return finish

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._copy import aligned
+from scratchconv.kernels import _tape
 from scratchconv.kernels._jit import kernel
 
 
@@ -27,11 +27,11 @@ def _transform(t, w, depth, lanes, width, plane, out):
 def transform_weights(maps, w, tiling):
     """Transform ``w`` (r, r', C, F) to planes, each cut into panels of the width of the register tile."""
     taps, depth, filters = w.shape[:2], w.shape[2], w.shape[3]
-    padded = np.ascontiguousarray(w)
-    if filters != tiling.width:
+    padded = w
+    if filters != tiling.width or not w.flags.c_contiguous:
         padded = np.zeros((*taps, depth, tiling.width), w.dtype)
-        padded[..., :filters] = w
+        _tape.do(np.copyto, padded[..., :filters], w)
     planes = maps.kernel.rows * maps.kernel.columns
-    out = aligned((planes * tiling.weight_plane,), w.dtype)
+    out = _tape.scratch((planes * tiling.weight_plane,), w.dtype)
     _transform(maps.kernel, padded.reshape(-1), depth, tiling.width, maps.tile.width, tiling.weight_plane, out)
     return out

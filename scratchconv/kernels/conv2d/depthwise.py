@@ -1,9 +1,10 @@
 """Depthwise convolution (groups = C = F): every channel has its own filter, so nothing is reduced over channels.
 
 An outer product has nothing to share here: a filter's numbers serve one channel only. Instead, the lanes of a vector
-are channels on both sides, ``acc[pixel, lane] += x[pixel + tap, lane] * w[tap, lane]``, one vector load for each FMA:
-these kernels are bound by loads and by memory, not by arithmetic. A padded copy of the source would cost as much again,
-so the image is read in place: columns whose taps all lie inside it go by in tiles, the others one by one.
+are channels on both sides, ``acc[pixel, lane] += x[pixel + tap, lane] * w[tap, lane]``. With a vector load for each FMA
+these kernels are bound by loads and by memory, not by arithmetic; where the taps of neighbouring pixels are neighbours,
+a tile loads each pixel of a kernel row once for all its taps. A padded copy of the source would cost as much again, so
+the image is read in place: columns whose taps all lie inside it go by in tiles, the others one by one.
 
 Fewer channels than a vector has lanes are left to direct, which merges groups.
 
@@ -11,6 +12,8 @@ Source: Howard et al., MobileNets, arXiv:1704.04861, section 3.1.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,7 +28,16 @@ from scratchconv.kernels.conv2d._weight_grad import bias_grad
 __all__ = ["bias_grad", "forward", "input_grad", "weight_grad"]
 
 CHUNKS = 64  # result rows are dealt to at most so many tasks
-_ROWS = {2: (6, 5), 1: (9, 12)}  # pixels of a tile by its vectors: up to 12 accumulators and 2 weights fit 16 registers
+_MOST_TAPS = 5  # of a kernel row whose weights, too, are in registers
+_ROWS = {2: (6, 5), 1: (9, 12)}  # pixels of a tile by its vectors; more are no faster
+_EDGE = 8  # vectors of a tile of one pixel: it shares nothing, and should at least begin seldom
+
+
+class Panels(NamedTuple):
+    """Weights (panels, taps, width) and bias (panels, width), flat, of the channels that ``panel_channels`` tells."""
+
+    weights: np.ndarray
+    bias: np.ndarray
 
 
 @inner
@@ -48,10 +60,13 @@ def _stretch(shape, x, xi, row, columns, phase, first, last, channels, taps, w, 
             acc = simd.spread(shape, bias, p)
             for u in range(row[2]):
                 xk, wk = at + u * row[1], wi + u * row[4]
-                for _ in range(end - begin):
-                    acc = simd.lane_fma(acc, x, simd.opaque(xk), offsets, w, wk)
-                    xk += gap
-                    wk += w_gap
+                if shape.taps > 1:  # a load for each pixel of a stretch of neighbours, not for each of their taps
+                    acc = simd.lane_fma_row(shape, acc, x, simd.opaque(xk), channels, w, wk, w_gap)
+                else:
+                    for _ in range(end - begin):
+                        acc = simd.lane_fma(acc, x, simd.opaque(xk), offsets, w, wk)
+                        xk += gap
+                        wk += w_gap
             simd.tile_store(acc, y, yi + c + j * columns.spread * channels, where)
 
 
@@ -65,49 +80,62 @@ def _tap_rows(rows, phase, i, line, kw, width):
 
 
 @helper
-def _work(task, tasks, shape, single, x, batch, rows, columns, channels, kernel, w, bias, y):
+def _work(task, tasks, shape, single, x, batch, rows, columns, channels, kernel, inside, edge, y):
     """Compute the result rows of one task."""
     count, line, taps = batch * rows.result, columns.source * channels, kernel[0] * kernel[1]
     for r in range(task * count // tasks, (task + 1) * count // tasks):
         n, h = r // rows.result, r % rows.result
         i = h // rows.spread
         row = _tap_rows(rows, h % rows.spread, i, line, kernel[1], shape.width)
+        edge_row = _tap_rows(rows, h % rows.spread, i, line, kernel[1], single.width)
         xi = (n * rows.source + i * rows.step) * line
         for phase in range(columns.phases.shape[0]):
             first, last = columns.phases[phase, FIRST], columns.phases[phase, LAST]
             if last - first < shape.rows:
                 first, last = 0, 0
             for begin, end in ((0, first), (last, positions(columns, phase))):
-                _stretch(single, x, xi, row, columns, phase, begin, end, channels, taps, w, bias, y,
-                         (r * columns.result + phase) * channels)  # fmt: skip
-            _stretch(shape, x, xi, row, columns, phase, first, last, channels, taps, w, bias, y,
-                     (r * columns.result + phase) * channels)  # fmt: skip
+                _stretch(single, x, xi, edge_row, columns, phase, begin, end, channels, taps, edge.weights, edge.bias,
+                         y, (r * columns.result + phase) * channels)  # fmt: skip
+            _stretch(shape, x, xi, row, columns, phase, first, last, channels, taps, inside.weights, inside.bias,
+                     y, (r * columns.result + phase) * channels)  # fmt: skip
 
 
 @threaded_kernel
-def _run(shape, single, x, batch, rows, columns, channels, kernel, w, bias, y):
+def _run(shape, single, x, batch, rows, columns, channels, kernel, inside, edge, y):
     """y[n,·,·,c] = bias[c] + Σ_t x[n, tap t of the pixel, c] * w[t,c]; see naive.forward, input_grad
 
-    x, y flat NHWC of ``batch`` images, rows and columns Axis, kernel (KH, KW); w (panels, taps, width) and bias
-    (panels, width) flat, of the channels that ``panel_channels`` tells. Owns: a worker writes whole rows of results.
-    Cost: 2 flop a tap and result, a load of x each; reads x about KH times, from cache but for the first.
+    x, y flat NHWC of ``batch`` images, rows and columns Axis, kernel (KH, KW); Panels of the width of ``shape``, whose
+    taps lie inside the image, and of ``single``. Owns: a worker writes whole rows of results. Cost: 2 flop a tap and
+    result, a load of x each, or one for a kernel row; reads x about KH times, from cache but for the first.
     """
     tasks = min(batch * rows.result, CHUNKS)
-    simd.run_tasks(_work, tasks, tasks, shape, single, x, batch, rows, columns, channels, kernel, w, bias, y)
+    simd.run_tasks(_work, tasks, tasks, shape, single, x, batch, rows, columns, channels, kernel, inside, edge, y)
+
+
+def _shared_taps(columns, taps):
+    """The taps of a kernel row that meet neighbouring pixels, and may share the loads of a tile; 1 if they do not."""
+    neighbours = (columns.step, columns.spread, columns.phases[0, GAP]) == (1, 1, 1)
+    return taps if neighbours and taps <= _MOST_TAPS else 1
+
+
+def _panels(w, bias, width):
+    """Lay the weights (KH, KW, 1, C) out in panels."""
+    channels = panel_channels(w.shape[3], width)
+    weights = np.ascontiguousarray(w.reshape(-1, w.shape[3])[:, channels].transpose(1, 0, 2))
+    return Panels(weights.reshape(-1), bias[channels].reshape(-1))
 
 
 def _launch(x, w, bias, y, directions):
-    """Lay the weights out in panels, run."""
+    """Choose tiles, lay the weights out, run."""
     channels, lanes = x.shape[3], simd.lanes(x.dtype)
     rows, columns = (axis(direction) for direction in directions)
     inside = int(np.max(columns.phases[:, LAST] - columns.phases[:, FIRST]))
     vecs = 2 if channels >= 2 * lanes else 1
-    shape = simd.TileShape(min(_ROWS[vecs], key=lambda n: -(-inside // n) * n), vecs, x.dtype)
-    panels = panel_channels(channels, shape.width)
-    weights = np.ascontiguousarray(w.reshape(-1, channels)[:, panels].transpose(1, 0, 2)).reshape(-1)
-    biases = bias[panels].reshape(-1)
-    single = simd.TileShape(1, vecs, x.dtype)
-    _run(shape, single, x.reshape(-1), len(x), rows, columns, channels, w.shape[:2], weights, biases, y.reshape(-1))
+    high = min(_ROWS[vecs], key=lambda n: -(-inside // n) * n)
+    shape = simd.TileShape(high, vecs, x.dtype, taps=_shared_taps(columns, w.shape[1]))
+    single = simd.TileShape(1, min(_EDGE, channels // lanes), x.dtype)
+    panels = _panels(w, bias, shape.width), _panels(w, bias, single.width)
+    _run(shape, single, x.reshape(-1), len(x), rows, columns, channels, w.shape[:2], *panels, y.reshape(-1))
 
 
 def forward(x, w, b, stride, padding, dilation, groups, y):

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scratchconv import simd
+from scratchconv.kernels import _tape
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _groups, _panels, _prepared
 from scratchconv.kernels.conv2d._ahead import LIST, TURN, begin_list, end_list, fetch, list_finish, list_source
@@ -146,11 +147,11 @@ def _prepare(source, w, orientation, bias, y, groups, row, column):
     strip = cut(row, column, y.shape[0], source.channels, y.itemsize, limits)
     table = plan(row, column, strip, y.shape[0], per_group, y.shape[3], shape.rows)
     rows = (table.taps[:, None] * w[0, 0].size + np.arange(per_group) * orientation.reduced).ravel()
-    panels = np.empty((groups, -(-filters // shape.width), rows.size, shape.width), y.dtype)
+    panels = _tape.scratch((groups, -(-filters // shape.width), rows.size, shape.width), y.dtype)
     neighbours = per_group if orientation.reduced == 1 else 1
     _panels.pack(w.reshape(-1), rows, neighbours, orientation.lane, orientation.group, filters, shape.width, panels)
     padded_bias = np.zeros((groups, panels.shape[1] * shape.width), y.dtype)
-    padded_bias[:, :filters] = bias.reshape(groups, filters)
+    _tape.do(np.copyto, padded_bias[:, :filters], bias.reshape(groups, filters))
     g = _block.describe(x_shape, y.shape, strip, row, column)
     return _prepared.Prepared(_run, (shape,), g, (table, panels, padded_bias))
 

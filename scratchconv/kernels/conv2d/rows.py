@@ -14,6 +14,7 @@ import sys
 import numpy as np
 
 from scratchconv import simd
+from scratchconv.kernels import _tape
 from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
@@ -127,9 +128,9 @@ def _prepare(source, w, bias, padding, y):
     pixels = min(fitting, key=lambda n: -(-y.shape[2] // n) * n)
     shape = simd.TileShape(pixels, 1, dtype, taps=taps[1])
     weights = np.zeros((*taps, source.channels, shape.lanes), dtype)
-    weights[..., :results] = w
+    _tape.do(np.copyto, weights[..., :results], w)
     padded_bias = np.zeros(shape.lanes, dtype)
-    padded_bias[:results] = bias
+    _tape.do(np.copyto, padded_bias[:results], bias)
     return Prepared(_run, (shape,), g, (taps[0], weights.reshape(-1), padded_bias))
 
 

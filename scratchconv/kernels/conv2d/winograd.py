@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
+from scratchconv.kernels import _tape
 from scratchconv.kernels._copy import aligned_empty
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _winograd_backward
@@ -122,7 +123,7 @@ def _prepare(source, w, bias, maps, corner, step, y):
     g, tiling = plan.forward(source_shape, y.shape, corner, step, maps)
     weights = transform_weights(maps, w, tiling)
     padded_bias = np.zeros(tiling.width, y.dtype)
-    padded_bias[: bias.size] = bias
+    _tape.do(np.copyto, padded_bias[: bias.size], bias)
     return Prepared(_run, (maps,), g, (tiling, weights, padded_bias))
 
 

@@ -17,6 +17,7 @@ from scratchconv.kernels.conv2d import (
     _weight_grad_plan,
     _winograd_plan,
     depthwise,
+    dilated,
     direct,
     im2col,
     rows,
@@ -30,6 +31,7 @@ ALGORITHMS = {
     "depthwise": depthwise,
     "rows": rows,
     "winograd": winograd,
+    "dilated": dilated,
 }
 FUNCTIONS = ("forward", "input_grad", "weight_grad", "bias_grad")
 MARGIN = 70  # elements around each array: more than a vector, an odd distance from its alignment

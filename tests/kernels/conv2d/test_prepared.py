@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scratchconv.kernels import _threads
 from scratchconv.kernels.conv2d import _finish, direct, rows, winograd
 from scratchconv.kernels.conv2d._source import ACTIVATION, make_source, plain
 
@@ -29,13 +28,12 @@ def test_as_the_algorithm(algorithm: Any, stride: int, dtype: type) -> None:
     finishing = functools.partial(_finish.make_finish, _finish.SELECT, y, coefficients=[np.ones(5)])
     for make in (plain, lambda x: make_source(ACTIVATION, x, None, None, [np.full(4, 0.5), np.ones(4)])):
         prepared = algorithm.prepare_forward(make(xs[0]), w, b, *geometry, y)
-        run = prepared.bind(make(xs[0]), y, functools.partial(finishing, selected=selected))
-        _threads.enter()
+        finish = prepared.finish(y, functools.partial(finishing, selected=selected))
         for x in (*xs, xs[0]):
             expected = np.full_like(y, np.nan)
             algorithm.run_forward(make(x), w, b, *geometry, expected, functools.partial(finishing, selected=wanted))
             y.fill(np.nan)
-            run(make(x))
+            prepared.launch(make(x), y, finish)
             assert np.array_equal(y, expected)
             largest = expected.reshape(2, 3, 2, 8, 2, 5).max((2, 4))
             assert np.array_equal(selected, largest)
