@@ -104,7 +104,6 @@ LADDER = (
     Rung("im2col", f"{FOLDER}.im2col"),
     Rung("direct", f"{FOLDER}.direct"),
     Rung("direct with row reuse", f"{FOLDER}.rows"),
-    Rung("stride 2", f"{FOLDER}.strided"),
     Rung("Winograd", f"{FOLDER}.winograd"),
     Rung("Winograd, fast", f"{FOLDER}.winograd", "fast"),
 )

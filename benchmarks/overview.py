@@ -73,7 +73,13 @@ def peaks(lines: list[Document]) -> list[list[str]]:
         "Winograd, 32 and 64 channels, forward and input gradient": [
             line
             for line in lines
-            if line["channels"] >= 32 and line["direction"] != "weight gradient" and line["algorithm"] == "Winograd"
+            if line["channels"] >= 32
+            and line["stride"] == 1
+            and line["direction"] != "weight gradient"
+            and line["algorithm"] == "Winograd"
+        ],
+        "Winograd, stride 2, all directions": [
+            line for line in lines if line["stride"] == 2 and line["algorithm"] == "Winograd"
         ],
     }
     rows = []

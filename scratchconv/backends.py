@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-Algorithm = Literal["auto", "naive", "im2col", "direct", "rows", "strided", "winograd"]
+Algorithm = Literal["auto", "naive", "im2col", "direct", "rows", "winograd"]
 Precision = Literal["exact", "fast"]
 
 
@@ -19,8 +19,8 @@ class _Conv:
     def algorithm(self) -> Algorithm:
         """``"auto"`` (the fastest for the shape) or one algorithm by name.
 
-        Where the named one does not compute a geometry (``rows`` and ``winograd`` are for stride 1, ``strided`` is for
-        3x3 kernels with stride 2), or not within ``precision``, direct runs.
+        Where the named one does not compute a geometry (``rows`` is for stride 1, ``winograd`` for 3x3 and 5x5 kernels
+        with stride 1 and for 3x3 kernels with stride 2), or not within ``precision``, direct runs.
         """
         return self._algorithm
 

@@ -110,13 +110,12 @@ WINOGRAD_CHANNELS = (1, 3, 5, 16, 17, 33, 70)  # vectors with a tail, whole ones
 
 @st.composite
 def winograd_geometries(draw: Callable[..., Any]) -> ConvGeometry:
-    """A convolution that Winograd's kernels compute: stride 1, any padding, sizes that no tile divides."""
-    kernel = draw(st.sampled_from([(3, 3), (3, 3), (5, 5)]))
+    """A convolution that Winograd's kernels compute: any padding, sizes that no tile divides."""
+    kernel, stride = draw(st.sampled_from([((3, 3), (1, 1)), ((3, 3), (2, 2)), ((5, 5), (1, 1))]))
     padding = draw(_pairs(0, 5))
     channels, filters = (draw(st.sampled_from(WINOGRAD_CHANNELS)) for _ in range(2))
-    return ConvGeometry(
-        draw(st.integers(0, 3)), _sizes(draw, kernel, padding, (1, 1)), channels, kernel, filters, (1, 1), padding
-    )
+    size = _sizes(draw, kernel, padding, (1, 1))
+    return ConvGeometry(draw(st.integers(0, 3)), size, channels, kernel, filters, stride, padding)
 
 
 @st.composite
@@ -127,14 +126,6 @@ def dilated_geometries(draw: Callable[..., Any]) -> ConvGeometry:
     channels, filters = (draw(st.sampled_from(WINOGRAD_CHANNELS[:-1])) for _ in range(2))
     size = _sizes(draw, kernel, padding, dilation)
     return ConvGeometry(draw(st.integers(0, 2)), size, channels, kernel, filters, (1, 1), padding, dilation)
-
-
-@st.composite
-def strided_geometries(draw: Callable[..., Any]) -> ConvGeometry:
-    """A convolution that the kernels for stride 2 compute: even and odd sizes, vectors of channels with a tail."""
-    size = draw(_pairs(1, 21))
-    channels, filters = (draw(st.sampled_from(WINOGRAD_CHANNELS)) for _ in range(2))
-    return ConvGeometry(draw(st.integers(0, 3)), size, channels, (3, 3), filters, (2, 2), (1, 1))
 
 
 @st.composite

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scratchconv import backends
-from scratchconv.kernels.conv2d import depthwise, dilated, direct, im2col, naive, rows, strided, winograd
+from scratchconv.kernels.conv2d import depthwise, dilated, direct, im2col, naive, rows, winograd
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.ops._op import Array
 
 WINOGRAD_SUMS = 8192  # pairs of channel and filter up to which Winograd's weight gradient is faster than direct's
-STRIDED_WEIGHTS = 16384  # pairs up to which the kernels for stride 2 are faster than direct, which streams more weights
+STRIDED_PAIRS = 16384  # pairs up to which Winograd with stride 2 is faster than direct: more kernels leave the cache
 WINOGRAD_PAIRS = 512  # pairs for each pixel of results, from which on it costs too much to transform the weights
 WITHOUT_SOURCES = (naive, im2col, depthwise, dilated)  # these read plain arrays only
 
@@ -44,15 +44,12 @@ def _choose(
     channels = w[2] * w[3] // results.shape[3]  # that are added up: of x, or of dy for the input gradient
     if name in ("auto", "winograd") and winograd.applies(taps, stride, dilation, groups, channels, precision):
         pixels = results.size // max(1, results.shape[3])
-        if name == "winograd" or (winograd.pays(w[2], w[3], pixels) and w[2] * w[3] <= WINOGRAD_PAIRS * pixels):
+        most = WINOGRAD_PAIRS * pixels if stride[0] == 1 else min(WINOGRAD_PAIRS * pixels, STRIDED_PAIRS)
+        if name == "winograd" or (winograd.pays(w[2], w[3], pixels) and w[2] * w[3] <= most):
             return winograd
     if name in ("auto", "winograd") and dilated.applies(taps, stride, padding, dilation, groups, channels):
         if name == "winograd" or dilated.pays(w[2], w[3], results.shape, dilation):
             return dilated
-    if name in ("auto", "strided") and strided.applies(taps, stride, padding, dilation, groups):
-        pays = w[2] * w[3] <= STRIDED_WEIGHTS and strided.pays(w[2], w[3], results.shape[2], results.dtype)
-        if name == "strided" or pays:
-            return strided
     if name in ("auto", "rows") and rows.applies(taps, stride, dilation, groups, results):
         return rows
     if name == "auto" and groups > 1 and w[2] == 1 and groups == w[3]:
@@ -60,12 +57,10 @@ def _choose(
     return direct
 
 
-def joins(inputs: Any, weights: Any, w: Array, results: Array) -> bool:
+def joins(inputs: Any, weights: Any, w: Array, geometry: Geometry, results: Array) -> bool:
     """Whether the modules for the input and for the weight gradient are one that computes both in one pass."""
-    if inputs is weights is strided:
-        return True
     pixels = results.size // max(1, results.shape[3])
-    return inputs is weights is winograd and winograd.joins(w, pixels, backends.conv.precision)
+    return inputs is weights is winograd and winograd.joins(w, geometry.stride, pixels, backends.conv.precision)
 
 
 def choose_weight_grad(w: tuple[int, ...], geometry: Geometry, dy: Array) -> Any:
@@ -108,7 +103,7 @@ def backward(x: Array, dy: Array, w: Array, geometry: Geometry, dx: Array | None
     """Write dx and dw, each if given."""
     if dx is not None and dw is not None:
         algorithm = choose(w.shape, geometry, dx)
-        if joins(algorithm, choose_weight_grad(w.shape, geometry, dy), w, dy):
+        if joins(algorithm, choose_weight_grad(w.shape, geometry, dy), w, geometry, dy):
             precision = backends.conv.precision
             algorithm.run_backward(plain(x), plain(dy), w, *geometry, dx, dw, precision=precision)
             return

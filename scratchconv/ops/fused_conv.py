@@ -148,7 +148,7 @@ def backward(
     finishing = functools.partial(_finish.make_finish, kind, target.g, **_receiving_arrays(source, target))
     options: dict[str, Any] = {"make_finish": finishing if kind else None, "precision": precision}
     inputs = algorithm_for(w.shape, geometry, target.g)
-    if dw is not None and joins(inputs, weights, w, results):
+    if dw is not None and joins(inputs, weights, w, geometry, results):
         return _sums(inputs.run_backward(x, dy, w, *geometry, target.g, dw, **options), target)
     if dw is not None:
         weights.run_weight_grad(x, dy, *geometry, dw, precision=precision)

@@ -22,7 +22,8 @@ Memory
     ``address_of(x)``; ``memory_at(x, address, size)``, an array of the dtype of array x at an address.
 Transforms
     ``Transform(left, right, dtype)``, two constant matrices; ``transform(t, tile)`` = left X rightᵀ in every lane;
-    ``grid_offsets(shape, columns, row_step, column_step)``, the offsets of a tile that is a grid of pixels.
+    ``grid_offsets(shape, columns, row_step, column_step)``, the offsets of a tile that is a grid of pixels;
+    ``transform_grid``, from grid to grid in memory.
 CPU
     ``lanes(dtype)``, ``vector_bytes()``, ``vector_registers()``, ``cache_bytes(level)``.
 """
@@ -42,7 +43,7 @@ from scratchconv.simd._tile import (
     tile_stream,
     zeros,
 )
-from scratchconv.simd._transform import Transform, grid_offsets, transform
+from scratchconv.simd._transform import Transform, grid_offsets, transform, transform_grid
 from scratchconv.simd._transpose import transpose
 from scratchconv.simd._types import TileShape, without_data
 from scratchconv.simd._vector import (
@@ -102,6 +103,7 @@ __all__ = [
     "tile_store_partial",
     "tile_stream",
     "transform",
+    "transform_grid",
     "transpose",
     "vector_bytes",
     "vector_registers",

@@ -6,16 +6,18 @@ its type, so compiled code holds them as constants, leaves out the zeros and add
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 
 from scratchconv.simd import _codegen as code
-from scratchconv.simd._tile import pack, vectors_of
+from scratchconv.simd._tile import pack, tile_load, tile_store, vectors_of
 from scratchconv.simd._types import TileShape, TileShapeType, VectorType, without_data
 
 Entries = tuple[tuple[Fraction, ...], ...]
@@ -76,6 +78,16 @@ def transform(t: Transform, tile: Any) -> Any:
     return result.reshape(t.rows * t.columns, vecs, lanes).astype(tile.dtype)
 
 
+def transform_grid(t: Transform, x: Any, at: int, steps: Any, add: Any, y: Any, o: int, out_steps: Any) -> None:
+    """y[grid at o] = left · x[grid at ``at``] · rightᵀ + ``add``, a vector. Steps are (row, column), y apart from x.
+
+    Results that are made of different parts of x are loaded, computed and stored one group after the other: large
+    grids need few registers.
+    """
+    tile = tile_load(t.source, x, at, grid_offsets(t.source, t.source_columns, *steps))
+    tile_store(transform(t, tile) + add, y, o, grid_offsets(t.result, t.columns, *out_steps))
+
+
 # ---------------------------------------------------------------- compiled forms
 
 
@@ -107,6 +119,55 @@ def _(builder: ir.IRBuilder, context: Any, sig: Any, t: Any, tile: ir.Value) -> 
     columns = [apply(builder, source.vector, t.left, xs[j::width]) for j in range(width)]
     rows = [apply(builder, source.vector, t.right, [column[i] for column in columns]) for i in range(len(t.left))]
     return pack(builder, context, sig.return_type, [vector for row in rows for vector in row])
+
+
+def _grids(t: Any, x: Any, at: Any, steps: Any, add: Any, y: Any, o: Any, out_steps: Any) -> Any:
+    fits = isinstance(t, TransformType) and code.is_array(x) and code.is_array(y) and code.are_integers(at, o)
+    fits = fits and x.dtype == y.dtype == t.source.tile.dtype and steps == out_steps == types.UniTuple(types.int64, 2)
+    return types.none if fits and add == t.source.tile.vector else None
+
+
+@code.primitive(transform_grid, _grids)
+def _(builder: ir.IRBuilder, context: Any, sig: Any, *values: ir.Value) -> None:
+    t, kind = sig.args[0], sig.args[4]
+    _, x, at, steps, add, y, o, out_steps = values
+    source = _grid(builder, code.element(builder, context, sig.args[1], x, at), steps)
+    target = _grid(builder, code.element(builder, context, sig.args[5], y, o), out_steps)
+    for (out_rows, in_rows), (out_columns, in_columns) in product(groups(t.left), groups(t.right)):
+        left, right = part_of(t.left, out_rows, in_rows), part_of(t.right, out_columns, in_columns)
+        xs = [[code.load_vector(builder, kind, source(i, j)) for i in in_rows] for j in in_columns]
+        columns = [apply(builder, kind, left, column) for column in xs]
+        for k, i in enumerate(out_rows):
+            results = apply(builder, kind, right, [column[k] for column in columns])
+            for j, value in zip(out_columns, results, strict=True):
+                code.store_vector(builder, kind, builder.fadd(value, add, flags=["nsz"]), target(i, j))
+
+
+def _grid(builder: ir.IRBuilder, first: ir.Value, steps: ir.Value) -> Callable[[int, int], ir.Value]:
+    """Return the function that makes the pointer to a place (row, column) of a grid."""
+    row, column = cgutils.unpack_tuple(builder, steps, 2)
+
+    def pointer(i: int, j: int) -> ir.Value:
+        return builder.gep(first, [builder.add(builder.mul(code.index(i), row), builder.mul(code.index(j), column))])
+
+    return pointer
+
+
+def groups(matrix: Entries) -> list[tuple[list[int], list[int]]]:
+    """Rows and columns that belong together: no row of a group has an entry in a column of another."""
+    found: list[tuple[set[int], set[int]]] = []
+    for i, row in enumerate(matrix):
+        rows, columns = {i}, {j for j, entry in enumerate(row) if entry}
+        for group in [group for group in found if group[1] & columns]:
+            found.remove(group)
+            rows, columns = rows | group[0], columns | group[1]
+        found.append((rows, columns))
+    return [(sorted(rows), sorted(columns)) for rows, columns in found]
+
+
+def part_of(matrix: Entries, rows: list[int], columns: list[int]) -> Entries:
+    """The submatrix of some rows and columns."""
+    return tuple(tuple(matrix[i][j] for j in columns) for i in rows)
 
 
 def apply(builder: ir.IRBuilder, kind: VectorType, matrix: Entries, xs: list[ir.Value]) -> list[ir.Value]:

@@ -74,13 +74,13 @@ CONVOLUTIONS = (
     Geometry(1, (4, 4), 66, (3, 3), 1, padding=(2, 0)),  # more channels than the larger tiles are exact for
     Geometry(1, (5, 3), 1, (5, 5), 2, padding=(1, 2)),
     Geometry(0, (3, 3), 2, (3, 3), 2),
-    Geometry(2, (3, 18), 3, (3, 3), 5, stride=(2, 2), padding=(1, 1)),  # strided: one whole tile, one cut
+    Geometry(2, (3, 18), 3, (3, 3), 5, stride=(2, 2), padding=(1, 1)),  # and with stride 2: whole tiles, and some cut
     Geometry(1, (2, 3), 17, (3, 3), 33, stride=(2, 2), padding=(1, 1)),
     Geometry(0, (4, 4), 2, (3, 3), 2, stride=(2, 2), padding=(1, 1)),
     Geometry(2, (5, 6), 3, (3, 3), 17, padding=(2, 3), dilation=(2, 3)),  # dilated: phases of unequal sizes
     Geometry(0, (5, 5), 2, (3, 3), 2, padding=(2, 2), dilation=(2, 2)),
 )
-ROWS, WINOGRAD, STRIDED, DILATED = CONVOLUTIONS[9:11], CONVOLUTIONS[11:15], CONVOLUTIONS[15:18], CONVOLUTIONS[18:]
+ROWS, WINOGRAD, DILATED = CONVOLUTIONS[9:11], CONVOLUTIONS[11:18], CONVOLUTIONS[18:]
 
 
 def conv2d(make: Maker) -> Iterator[Case]:
@@ -89,7 +89,7 @@ def conv2d(make: Maker) -> Iterator[Case]:
         w = (*g.kernel, g.channels // g.groups, g.filters)
         how = (g.stride, g.padding, g.dilation, g.groups)
         kind = "depthwise" if g.groups == g.channels == g.filters else "rows" if g in ROWS else ""
-        kinds = {"winograd": WINOGRAD, "strided": STRIDED, "dilated": DILATED}
+        kinds = {"winograd": WINOGRAD, "dilated": DILATED}
         kind = next((name for name, its in kinds.items() if g in its), kind)
         image, weights, bias, dy = make.normal(*x), make.normal(*w), make.normal(g.filters), make.normal(*y)
         yield Case("forward", (image, weights, bias, *how), (make.poison(*y),), kind)

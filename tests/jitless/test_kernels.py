@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numba import config
 
-from scratchconv.kernels.conv2d import _strided_plan, _winograd_plan
+from scratchconv.kernels.conv2d import _winograd_plan
 from tests.jitless.cases import CASES, Case, Maker
 from tests.test_architecture import algorithms, operations, tree
 
@@ -29,7 +29,7 @@ plain = pytest.mark.skipif(not config.DISABLE_JIT, reason="plain Python only: se
 TOLERANCE = {np.float32: 2e-4, np.float64: 1e-12}
 
 # Algorithms of limited use, and the kind of case they serve.
-LIMITED = {("conv2d", algorithm): algorithm for algorithm in ("depthwise", "dilated", "rows", "strided", "winograd")}
+LIMITED = {("conv2d", algorithm): algorithm for algorithm in ("depthwise", "dilated", "rows", "winograd")}
 
 # What decides where work is cut, made so small that tiny shapes are cut as well.
 SMALL_BLOCKS: dict[tuple[str, str], dict[str, Any]] = {
@@ -38,7 +38,6 @@ SMALL_BLOCKS: dict[tuple[str, str], dict[str, Any]] = {
     ("conv2d", "dilated"): {"simd.cache_bytes": lambda level: 256},
     ("conv2d", "direct"): {"simd.cache_bytes": lambda level: 256},
     ("conv2d", "rows"): {"simd.cache_bytes": lambda level: 256},
-    ("conv2d", "strided"): {"simd.cache_bytes": lambda level: 256},
     ("conv2d", "winograd"): {"simd.cache_bytes": lambda level: 256},
     ("cross_entropy", "rows"): {"BLOCK": 8},
     ("elementwise", "vector"): {"SPAN": 8},
@@ -81,9 +80,8 @@ def test_equals_the_contract(operation: str, algorithm: str, dtype: type) -> Non
 
 def forget_plans() -> None:
     """Plans are remembered by shape: the size of the caches counts as constant."""
-    for plan in (_winograd_plan, _strided_plan):
-        plan.forward.cache_clear()
-        plan.backward.cache_clear()
+    _winograd_plan.forward.cache_clear()
+    _winograd_plan.backward.cache_clear()
 
 
 @plain

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchconv import simd
-from scratchconv.kernels.conv2d import dilated, naive, rows, strided, winograd
+from scratchconv.kernels.conv2d import dilated, naive, rows, winograd
 from scratchconv.kernels.conv2d._winograd_plan import choose_results
 from tests.kernels.conv2d.problem import (
     ALGORITHMS,
@@ -33,7 +33,6 @@ from tests.strategies import (
     dilated_geometries,
     dtypes,
     row_geometries,
-    strided_geometries,
     winograd_geometries,
 )
 
@@ -45,7 +44,6 @@ LANES = simd.lanes(np.float64)  # the most filters that rows takes in either dty
 SERVED = {
     "depthwise": conv_geometries(kinds=("depthwise",)),
     "rows": row_geometries(LANES),
-    "strided": strided_geometries(),
     "winograd": winograd_geometries(),
     "dilated": dilated_geometries(),
 }
@@ -67,8 +65,6 @@ def suits(algorithm: str, g: ConvGeometry, dtype: type = np.float64) -> bool:
         return bool(winograd.applies(*window))
     if algorithm == "dilated":
         return bool(dilated.applies(g.kernel, g.stride, g.padding, g.dilation, g.groups, g.channels))
-    if algorithm == "strided":
-        return bool(strided.applies(g.kernel, g.stride, g.padding, g.dilation, g.groups))
     return algorithm != "depthwise" or g.depthwise
 
 
@@ -80,8 +76,6 @@ def like(algorithm: str, g: ConvGeometry) -> ConvGeometry:
         return g._replace(groups=1, stride=(1, 1))
     if algorithm == "dilated":
         return g._replace(groups=1, stride=(1, 1), dilation=(2, 2), padding=(2, 2))
-    if algorithm == "strided":
-        return g._replace(groups=1, stride=(2, 2))
     return g._replace(groups=1, stride=(1, 1), channels=LANES, filters=LANES) if algorithm == "rows" else g
 
 
@@ -167,7 +161,7 @@ def test_no_function_reads_or_writes_beyond_its_arrays() -> None:
     assert (done.returncode, last) == (0, "all done"), done.stderr
 
 
-@pytest.mark.parametrize("algorithm", ["direct", "depthwise", "rows", "strided", "winograd", "dilated"])
+@pytest.mark.parametrize("algorithm", ["direct", "depthwise", "rows", "winograd", "dilated"])
 @settings(max_examples=60)
 @given(data=st.data(), pixels=st.integers(1, 60), block_bytes=st.integers(64, 4000))
 def test_work_cut_into_strips_or_joined_images(
@@ -182,7 +176,7 @@ def test_work_cut_into_strips_or_joined_images(
             np.testing.assert_array_equal(run(ALGORITHMS[algorithm], function, problem), whole[function])
 
 
-@pytest.mark.parametrize("algorithm", ["direct", "depthwise", "rows", "strided", "winograd", "dilated"])
+@pytest.mark.parametrize("algorithm", ["direct", "depthwise", "rows", "winograd", "dilated"])
 def test_more_work_items_than_chunks(algorithm: str) -> None:
     """Each iteration of the parallel loop then has several items, and the last item of an image is not the last one."""
     g = like(algorithm, ConvGeometry(5, (33, 16), 8, (3, 3), 8, stride=(1, 2), padding=(1, 1)))
@@ -233,13 +227,11 @@ def test_float32_is_as_accurate_as_pytorch(algorithm: str, name: str) -> None:
 def test_equal_pixels_give_equal_bits(algorithm: str) -> None:
     """Every pixel is computed in the same order, wherever it falls in a tile: ties in the input stay ties.
 
-    In Winograd's tiles the order depends on the place in the tile, and roundings on all that the tile sees. With stride
-    2 the pixels of dx have four kinds of windows.
+    In Winograd's tiles the order depends on the place in the tile, and roundings on all that the tile sees.
     """
     g = like(algorithm, ConvGeometry(3, (17, 19), 12, (3, 3), 12, padding=(1, 1)))
-    high, wide = choose_results("exact", g.kernel, g.channels) if algorithm in IN_TILES else (1, 1)
+    high, wide = choose_results("exact", g.kernel, 1, g.channels) if algorithm in IN_TILES else (1, 1)
     high, wide = high * g.dilation[0], wide * g.dilation[1]
-    high, wide = (2, 2) if algorithm == "strided" else (high, wide)
     problem = random_problem(g).astype(np.float32)
     problem.x[...], problem.dy[...] = problem.x[0, 0, 0], problem.dy[0, 0, 0]
     for function in ("forward", "input_grad"):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ IMAGES = ((8, 7), (4, 14))  # batch, height and width
 DIRECTIONS = ("forward", "dx", "dw")
 
 
-def ratios(taps: int, channels: int, algorithm: Any, precision: Any) -> dict[str, float]:
+def ratios(taps: int, channels: int, algorithm: Any, precision: Any, stride: int = 1) -> dict[str, float]:
     """The largest multiple of PyTorch's RMS error, for two sizes of image, standard normal inputs and their ReLU."""
     previous = sc.backends.conv.algorithm, sc.backends.conv.precision
     sc.backends.conv.algorithm, sc.backends.conv.precision = algorithm, precision
@@ -35,16 +36,16 @@ def ratios(taps: int, channels: int, algorithm: Any, precision: Any) -> dict[str
                 rng.standard_normal((channels, channels, taps, taps)),
             )
             for image in (x, np.maximum(x, 0)):
-                for direction, found in _one(image.astype(np.float32), w.astype(np.float32)).items():
+                for direction, found in _one(image.astype(np.float32), w.astype(np.float32), stride).items():
                     worst[direction] = max(worst[direction], found)
     finally:
         sc.backends.conv.algorithm, sc.backends.conv.precision = previous
     return worst
 
 
-def _one(x: np.ndarray, w: np.ndarray) -> dict[str, float]:
+def _one(x: np.ndarray, w: np.ndarray, stride: int) -> dict[str, float]:
     def conv2d(lib: Any, a: Any, b: Any) -> Any:
-        return lib.nn.functional.conv2d(a, b, padding=w.shape[2] // 2)
+        return lib.nn.functional.conv2d(a, b, stride=stride, padding=w.shape[2] // 2)
 
     exact = run(torch, conv2d, {"x": x.astype(np.float64), "w": w.astype(np.float64)}).by_direction()
     ours, theirs = (run(lib, conv2d, {"x": x, "w": w}).by_direction() for lib in (sc, torch))
@@ -56,15 +57,16 @@ def _one(x: np.ndarray, w: np.ndarray) -> dict[str, float]:
 
 def table() -> str:
     """All measurements, in Markdown."""
-    columns = [
-        (taps, how) for taps in (3, 5) for how in (("direct", "exact"), ("winograd", "exact"), ("winograd", "fast"))
-    ]
-    names = [
-        f"{taps}x{taps} {algorithm if algorithm == 'direct' else precision}" for taps, (algorithm, precision) in columns
-    ]
+    layers = {"3x3": (3, 1), "3x3, stride 2,": (3, 2), "5x5": (5, 1)}
+    hows = {"direct": ("direct", "exact"), "exact": ("winograd", "exact"), "fast": ("winograd", "fast")}
+    columns = list(product(layers, hows))
+    names = [f"{layer} {how}" for layer, how in columns]
     lines = [f"| channels | {' | '.join(names)} |", "|" + "---|" * (len(names) + 1)]
     for channels in CHANNELS:
-        cells = [" / ".join(f"{r:.1f}" for r in ratios(taps, channels, *how).values()) for taps, how in columns]
+        cells = []
+        for layer, how in columns:
+            taps, stride = layers[layer]
+            cells.append(" / ".join(f"{r:.1f}" for r in ratios(taps, channels, *hows[how], stride).values()))
         lines.append(f"| {channels} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

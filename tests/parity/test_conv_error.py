@@ -11,9 +11,13 @@ from tests.parity.conv_error import ratios
 EXACT, FAST = 3.0, {3: 10.0, 5: 30.0}
 
 
-@pytest.mark.parametrize(("taps", "channels"), [(3, 16), (3, 64), (3, 128), (3, 256), (5, 16), (5, 32)])
-def test_exact_winograd_stays_within_three_times_pytorchs_error(taps: int, channels: int) -> None:
-    found = ratios(taps, channels, "winograd", "exact")
+LIMITS = [(3, 1, 16), (3, 1, 64), (3, 1, 128), (3, 1, 256), (5, 1, 16), (5, 1, 32)]
+STRIDED = [(3, 2, 16), (3, 2, 64), (3, 2, 128), (3, 2, 256)]
+
+
+@pytest.mark.parametrize(("taps", "stride", "channels"), LIMITS + STRIDED)
+def test_exact_winograd_stays_within_three_times_pytorchs_error(taps: int, stride: int, channels: int) -> None:
+    found = ratios(taps, channels, "winograd", "exact", stride)
     assert max(found.values()) <= EXACT, found
 
 
@@ -26,9 +30,9 @@ def test_beyond_that_it_is_more_exact_than_direct() -> None:
 
 
 @pytest.mark.parametrize("channels", [16, 256])
-@pytest.mark.parametrize("taps", [3, 5])
-def test_fast_winograd_stays_within_what_is_said(taps: int, channels: int) -> None:
-    found = ratios(taps, channels, "winograd", "fast")
+@pytest.mark.parametrize(("taps", "stride"), [(3, 1), (3, 2), (5, 1)])
+def test_fast_winograd_stays_within_what_is_said(taps: int, stride: int, channels: int) -> None:
+    found = ratios(taps, channels, "winograd", "fast", stride)
     assert max(found.values()) <= FAST[taps], found
 
 

@@ -23,10 +23,13 @@ SOURCE = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, -1, 0, 1))
 KERNEL = ((1, 0, 0), ("1/2", "1/2", "1/2"), ("1/2", "-1/2", "1/2"), (0, 0, 1))
 RESULT = ((1, 1, 1, 0), (0, 1, -1, 1))
 PLAIN = ((3, -2), (0, 0), ("1/4", 5))
+GROUPS = ((0, 2, 0, 1), (0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, -1))
 PAIRS: dict[str, tuple[tuple[tuple[object, ...], ...], tuple[tuple[object, ...], ...]]] = {
     "square": (SOURCE, SOURCE),
     "taller, mirrored rows": (KERNEL, PLAIN),
     "flatter, mirrored columns": (RESULT, RESULT),
+    "groups": (GROUPS, SOURCE),
+    "groups on both sides": (GROUPS, GROUPS),
 }
 
 
@@ -36,6 +39,12 @@ def apply(t, x, row, column, y, out_row, out_column):
     tile = simd.tile_load(t.source, x, BASE, simd.grid_offsets(t.source, t.source_columns, row, column))
     where = simd.grid_offsets(t.result, t.columns, out_row, out_column)
     simd.tile_store(simd.transform(t, tile), y, BASE, where)
+
+
+@kernel
+def apply_grid(t, x, row, column, add, y, out_row, out_column):
+    """The same by one operation, which adds the vector in ``add``."""
+    simd.transform_grid(t, x, BASE, (row, column), simd.load(add, 0), y, BASE, (out_row, out_column))
 
 
 def grid(x: np.ndarray, rows: int, columns: int, row: int, column: int, lanes: int) -> np.ndarray:
@@ -60,6 +69,12 @@ def test_multiplies_by_both_matrices_in_every_lane(name: str, dtype: type) -> No
         program(t, x, row, column, y, out_row, out_column)
         np.testing.assert_array_equal(grid(y, t.rows, t.columns, out_row, out_column, lanes), wanted)
         assert np.count_nonzero(y != GUARD) <= wanted.size  # nothing between the vectors is touched
+    add = whole_numbers(2, lanes, dtype)
+    for program in forms(apply_grid):
+        y = np.full(9 * out_row, GUARD, dtype)
+        program(t, x, row, column, add, y, out_row, out_column)
+        np.testing.assert_array_equal(grid(y, t.rows, t.columns, out_row, out_column, lanes), wanted + add)
+        assert np.count_nonzero(y != GUARD) <= wanted.size
 
 
 @kernel
@@ -100,8 +115,11 @@ def test_a_tile_of_another_shape_is_refused_by_the_compiler() -> None:
     if not hasattr(apply, "py_func"):
         pytest.skip("plain Python: NumPy decides")
     t = simd.Transform(SOURCE, SOURCE, np.float64)
+    x = np.zeros(999, np.float32)
     with pytest.raises(TypingError):
-        apply(t, np.zeros(999, np.float32), 99, 9, np.zeros(999, np.float32), 99, 9)
+        apply(t, x, 99, 9, x.copy(), 99, 9)
+    with pytest.raises(TypingError):
+        apply_grid(t, x, 99, 9, x.copy(), x.copy(), 99, 9)
 
 
 def fractions(rows: object) -> _transform.Entries:
@@ -117,6 +135,12 @@ def test_pairs_of_rows_that_mirror_each_other() -> None:
     common, opposed = _transform.split_pair(fractions(KERNEL), 1, 2)[1:3]
     assert [a + b for a, b in zip(common, opposed, strict=True)] == list(fractions(KERNEL)[1])
     assert [a - b for a, b in zip(common, opposed, strict=True)] == list(fractions(KERNEL)[2])
+
+
+def test_groups_share_no_column() -> None:
+    assert _transform.groups(fractions(GROUPS)) == [([1], []), ([2], [0]), ([0, 3], [1, 3])]
+    assert _transform.groups(fractions(SOURCE)) == [([0, 1, 2, 3], [0, 1, 2, 3])]
+    assert _transform.part_of(fractions(GROUPS), [0, 3], [1, 3]) == fractions([[2, 1], [1, -1]])
 
 
 def instructions(matrix: object) -> dict[str, int]:

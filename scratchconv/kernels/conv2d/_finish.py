@@ -95,7 +95,7 @@ def measure(f, g, item, i, images, rows, r, at, y, carried):
             o, n = item * 3 * f.pitch + c, images * rows * g.result_w
             _moments(r, at + c, n, channels, channels - c, y, yi + c, carried, f.streams, f.sums, o, f.pitch, i > 0)
     if f.kind & SELECT:
-        image, row = item // g.strips * g.images, item % g.strips * g.rows + i
+        image, row = item // g.strips * g.images, item % g.strips * g.rows * g.spread + i
         first = (image * (g.result_h // 2) + row // 2) * (g.result_w // 2) * channels
         _select(r, at, images, rows, g.result_w, channels, f.coefficients, f.selected, first)
 

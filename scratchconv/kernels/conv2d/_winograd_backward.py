@@ -22,6 +22,7 @@ from scratchconv.kernels.conv2d._winograd_tiles import (
     Part,
     clear_padding,
     multiply,
+    planes_of,
     transform_patches,
     transform_results,
 )
@@ -33,25 +34,31 @@ SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes th
 
 @inner
 def _add_products(maps, tiling, tiles, s, a, b, total, fresh, ahead):
-    """total[p, k, l] += Σ_t A[p, t, k] B[p, t, l] for each plane p: the sum of these ``tiles`` from zero, then added.
+    """total[q, k, l] += Σ_{p,t} A[p, t, k] B[p, t, l] over the planes p of each plane q of kernels, and over ``tiles``.
 
-    All lie in the scratch ``s``, A in slabs as in ``multiply``; a ``fresh`` total holds nothing yet.
+    The sum of these is taken from zero, then added; a ``fresh`` total holds nothing yet. All lie in the scratch ``s``,
+    A in slabs as in ``multiply``.
     """
     simd.keep_apart()
     shape, lanes, width = maps.products, simd.lanes_of(s), tiling.lanes
     rows, where = simd.grid_offsets(shape, 1, 1, 0), simd.grid_offsets(shape, 1, width, 0)
     fetched = 64 // s.itemsize
-    for p in range(maps.source.rows * maps.source.columns):
+    for q in range(maps.kernel.rows * maps.kernel.columns):
+        top, below, left, right = planes_of(maps, q)
         for k in range(0, tiling.depth, shape.rows):
-            first = a + p * tiling.source_plane + k // lanes * lanes * tiling.group + k % lanes
             for f in range(0, width, shape.width):
-                next_line, last = take(ahead, s, tiles)
-                acc, bi = simd.zeros(shape), b + p * tiling.tiles_plane + f
-                for t in range(tiles):
-                    simd.prefetch(s, next_line)
-                    next_line = min(next_line + fetched, last)
-                    acc = simd.outer_fma(acc, s, simd.opaque(first + t * lanes), rows, s, bi + t * width)
-                o = total + p * tiling.sums_plane + k * width + f
+                next_line, last = take(ahead, s, tiles * (below - top) * (right - left))
+                acc = simd.zeros(shape)
+                for i in range(top, below):
+                    for j in range(left, right):
+                        p = i * maps.source.columns + j
+                        first = a + p * tiling.source_plane + k // lanes * lanes * tiling.group + k % lanes
+                        bi = b + p * tiling.tiles_plane + f
+                        for t in range(tiles):
+                            simd.prefetch(s, next_line)
+                            next_line = min(next_line + fetched, last)
+                            acc = simd.outer_fma(acc, s, simd.opaque(first + t * lanes), rows, s, bi + t * width)
+                o = total + q * tiling.sums_plane + k * width + f
                 if not fresh:
                     acc = acc + simd.tile_load(shape, s, o, where)
                 simd.tile_store(acc, s, o, where)
@@ -106,7 +113,7 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
     clear_padding(s, start + tiling.block_at, g)
     clear_padding(s, start + tiling.x_at, gx)
     for item in range(first, last):
-        rows = (_block.result_rows_of(g, item) + tiling.high - 1) // tiling.high
+        rows = (_block.result_rows_of(g, item) + g.spread - 1) // g.spread
         _block.fill_block(dy, g, item, s, start + tiling.block_at)
         _block.fill_block(x, gx, item, s, start + tiling.x_at)
         tiles = _block.images_of(g, item) * rows * tiling.columns
@@ -117,7 +124,7 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
         list_finish(ahead, s, finish, dx, g, item)
         end_list(ahead, s, steps)
         for tile in range(0, tiles, tiling.group):
-            part = Part(rows, item % g.strips * g.rows, tile, min(tiling.group, tiles - tile))
+            part = Part(rows, item % g.strips * g.rows * g.spread, tile, min(tiling.group, tiles - tile))
             _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh)
             fresh = False
         if weights.size:
@@ -144,16 +151,15 @@ def _run(maps, x, dy, gx, g, tiling, weights, bias, totals, dx, finish):
     simd.run_tasks(_items, chunks, chunks, maps, x, dy, gx, g, tiling, weights, bias, flat, dx, finish)
 
 
-def launch(x, dy, w, padding, tile, dx, dw, make_finish):
+def launch(x, dy, w, stride, padding, tile, dx, dw, make_finish):
     """Write dw, and dx if ``w`` is given: without it, ``dx`` only tells the number of images (N, 0)."""
     taps, (channels, filters), dtype = dw.shape[:2], dw.shape[2:], dw.dtype
-    maps = plan.transforms(tile, taps, channels, dtype)
-    back = tuple(r - 1 - p for r, p in zip(taps, padding, strict=True))
+    maps = plan.backward_transforms(tile, taps, stride, padding, channels, dtype)
     x_shape, dy_shape = ((dx.shape[0], s.rows, s.columns, s.channels) for s in (x, dy))
-    gx, g, tiling = plan.backward(dy_shape, x_shape, back, tile, taps, maps.tile, maps.products)
+    gx, g, tiling = plan.backward(dy_shape, x_shape, plan.first_input(taps, stride, padding), tile, maps)
     weights = np.empty(0, dtype) if w is None else transform_weights(maps, turned(w), tiling)
     finish = begin(dx, g, make_finish)
-    sums = plan.planes(tile, taps) * tiling.sums_plane * dtype.itemsize
+    sums = maps.kernel.rows * maps.kernel.columns * tiling.sums_plane * dtype.itemsize
     chunks = max(1, min(max(2, min(SUMS, SUM_BYTES // sums)), _block.count_items(g)))
     totals = _tape.scratch((chunks, *taps, filters, channels), dtype)
     _run(maps, x, dy, gx, g, tiling, weights, np.zeros(tiling.width, dtype), totals, dx.reshape(-1), finish)

@@ -9,53 +9,66 @@ from typing import NamedTuple
 from numba import types
 
 from scratchconv import simd
+from scratchconv.kernels.conv2d import _cook_toom
 from scratchconv.kernels.conv2d._block import Block
-from scratchconv.kernels.conv2d._cook_toom import cook_toom, transposed
+from scratchconv.kernels.conv2d._cook_toom import transposed
 
 Pair = tuple[int, int]
 
-# Results of a tile (rows, columns) by kernel size, each up to a number of source channels: the error grows with that
-# number's square root. "exact" stays within three times PyTorch's float32 error, or below that of direct where that is
-# more; "fast" multiplies less and errs more. README.md has the measured errors.
+# Results of a tile (rows, columns) by kernel size and stride, each up to a number of source channels: the error grows
+# with that number's square root. With stride 2 they are those of y, or of each phase of dx. "exact" stays within three
+# times PyTorch's float32 error, or below that of direct where that is more; "fast" multiplies less and errs more.
+# README.md has the measured errors.
 MANY = sys.maxsize
-TILES: dict[str, dict[Pair, tuple[tuple[int, Pair], ...]]] = {
-    "exact": {(3, 3): ((64, (2, 4)), (MANY, (2, 2))), (5, 5): ((32, (2, 2)),)},
-    "fast": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((MANY, (4, 4)),)},
+TILES: dict[str, dict[tuple[Pair, int], tuple[tuple[int, Pair], ...]]] = {
+    "exact": {
+        ((3, 3), 1): ((64, (2, 4)), (MANY, (2, 2))),
+        ((5, 5), 1): ((32, (2, 2)),),
+        ((3, 3), 2): ((64, (4, 4)), (128, (2, 4)), (MANY, (2, 2))),
+    },
+    "fast": {((3, 3), 1): ((MANY, (4, 4)),), ((5, 5), 1): ((MANY, (4, 4)),), ((3, 3), 2): ((MANY, (4, 4)),)},
 }
 
 # Those of the weight gradient, each up to a number of pixels. It sums over pixels, in short sums, where PyTorch's error
 # grows with their number: the more there are, the larger tiles keep the promise; for 5x5 kernels, direct below some
 # thousand.
 DIRECT = (0, 0)
-WEIGHT_TILES: dict[str, dict[Pair, tuple[tuple[int, Pair], ...]]] = {
-    "exact": {(3, 3): ((511, (2, 2)), (2047, (2, 4)), (MANY, (4, 4))), (5, 5): ((4095, DIRECT), (MANY, (2, 4)))},
-    "fast": {(3, 3): ((MANY, (4, 4)),), (5, 5): ((MANY, (4, 4)),)},
+WEIGHT_TILES: dict[str, dict[tuple[Pair, int], tuple[tuple[int, Pair], ...]]] = {
+    "exact": {
+        ((3, 3), 1): ((511, (2, 2)), (2047, (2, 4)), (MANY, (4, 4))),
+        ((5, 5), 1): ((4095, DIRECT), (MANY, (2, 4))),
+        ((3, 3), 2): ((MANY, (4, 4)),),
+    },
+    "fast": TILES["fast"],
 }
 
 # (rows, vecs) of the register tiles of the products and their share of the FMA peak, by number of vector registers.
-_MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((14, 2, 1.0), (8, 2, 0.97), (16, 1, 0.9), (14, 1, 0.88))}
+_MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((8, 2, 1.0), (16, 1, 0.9), (14, 1, 0.88))}
 
 
-def choose_results(precision, taps, terms, table=TILES):
+def choose_results(precision, taps, stride, terms, table=TILES):
     """The tile of results (rows, columns) for sums over ``terms`` channels, or pixels with WEIGHT_TILES as ``table``.
 
     The last one where none is exact enough.
     """
-    tiles = table[precision][taps]
+    tiles = table[precision][taps, stride]
     return next((tile for most, tile in tiles if terms <= most), tiles[-1][1])
 
 
-def is_accurate(precision, taps, channels):
+def is_accurate(precision, taps, stride, channels):
     """Whether there is a tile that keeps what ``precision`` promises for sums over ``channels``."""
-    return taps in TILES[precision] and channels <= TILES[precision][taps][-1][0]
+    tiles = TILES[precision].get((taps, stride))
+    return tiles is not None and channels <= tiles[-1][0]
 
 
 class Transforms:
     """The transforms of one F(m x m', r x r') and the register tiles of its products, as one argument without data.
 
+    ``rows`` and ``columns`` are those of ``_cook_toom``.
+
     ==========  ==================================================================
     source      patches of the source: B'dB
-    kernel      kernels: GgG'
+    kernel      kernels: GgG'; planes of products beyond its last row or column have that again
     result      products to results: A'MA
     gradient    tiles of x or dy to planes, A x A': the transpose of result
     weight      planes to dw, G'MG: the transpose of kernel
@@ -64,8 +77,7 @@ class Transforms:
     ==========  ==================================================================
     """
 
-    def __init__(self, tile, taps, register_tile, products):
-        rows, columns = (cook_toom(m, r) for m, r in zip(tile, taps, strict=True))
+    def __init__(self, rows, columns, register_tile, products):
         pairs = list(zip(rows, columns, strict=True))
         pairs += [(transposed(left), transposed(right)) for left, right in (pairs[2], pairs[1])]
         maps = [simd.Transform(left, right, register_tile.dtype) for left, right in pairs]
@@ -88,9 +100,22 @@ simd.without_data(Transforms, _TransformsType, *_MEMBERS)
 
 
 @functools.lru_cache(maxsize=64)
-def transforms(tile, taps, results, dtype):
-    """All transforms for ``tile`` results (rows, columns), ``taps`` of the kernel, and the channels of the results."""
-    return Transforms(tile, taps, choose_tile(results, dtype), choose_products(results, dtype))
+def forward_transforms(tile, taps, stride, results, dtype):
+    """The transforms of y, ``tile`` results (rows, columns) of as many channels as ``results``, for ``taps``."""
+    axes = (_cook_toom.forward(m, r, stride) for m, r in zip(tile, taps, strict=True))
+    return Transforms(*axes, choose_tile(results, dtype), choose_products(results, dtype))
+
+
+@functools.lru_cache(maxsize=64)
+def backward_transforms(tile, taps, stride, padding, results, dtype):
+    """The same of dx, ``tile`` pixels of each phase, from dy and kernels that are turned round."""
+    axes = (_cook_toom.backward(m, r, stride, p) for m, r, p in zip(tile, taps, padding, strict=True))
+    return Transforms(*axes, choose_tile(results, dtype), choose_products(results, dtype))
+
+
+def first_input(taps, stride, padding):
+    """The pixel of dy (row, column) where the first tile of dx begins to read."""
+    return tuple(_cook_toom.first_input(r, stride, p) for r, p in zip(taps, padding, strict=True))
 
 
 def choose_products(width, dtype):
@@ -105,8 +130,6 @@ class Tiling(NamedTuple):
     """How work items are cut into tiles, and how their scratch is (plain integers, elements from its start)."""
 
     columns: int  # tiles across an image
-    high: int  # result rows of a tile
-    wide: int  # result columns of a tile
     group: int  # tiles that are transformed, multiplied and transformed back together
     depth: int  # channels of the source
     pitch: int  # channels of the source, rounded up to whole vectors
@@ -173,16 +196,17 @@ def cut(batch, down, across, row_bytes, rows):
     return min(fitting, key=cost)
 
 
-def _block(x, y, padding, tile, taps, images, rows):
-    """The work items of ``rows`` tile rows or ``images`` images as a block of padded source rows."""
-    batch, source_h, source_w, channels = x
-    _, result_h, result_w, results = y
-    down, across = _tiles(y, tile)
+def _block(x, y, corner, step, spread, patch, images, rows):
+    """Work items of ``rows`` rows of tiles or ``images`` images as blocks of padded source rows.
+
+    From tile to tile the source moves by ``step`` pixels (rows, columns), the results by ``spread``. Each tile reads a
+    ``patch``, the first one from the pixel ``corner`` on.
+    """
+    down, across = _tiles(y, spread)
     return Block(
-        batch, source_h, source_w, channels, result_h, result_w, results,
-        step=1, column_step=1, spread=1, images=images, rows=rows * tile[0], strips=-(-down // rows), copied=1,
-        top=-padding[0], left=-padding[1],
-        height=rows * tile[0] + taps[0] - 1, width=across * tile[1] + taps[1] - 1, pixel=round_up(channels, 16),
+        *x, *y[1:], step=step[0], column_step=step[1], spread=spread[0],
+        images=images, rows=rows, strips=-(-down // rows), copied=1, top=corner[0], left=corner[1],
+        height=(rows - 1) * step[0] + patch[0], width=(across - 1) * step[1] + patch[1], pixel=round_up(x[3], 16),
     )  # fmt: skip
 
 
@@ -196,20 +220,31 @@ def _elements(g):
     return g.images * g.height * g.width * g.pixel
 
 
-def planes(tile, taps):
-    """Number of products of a tile."""
-    return (tile[0] + taps[0] - 1) * (tile[1] + taps[1] - 1)
+def kernel_planes(tile, taps, stride):
+    """Number of planes of transformed kernels."""
+    rows, columns = (len(_cook_toom.forward(m, r, stride).kernel) for m, r in zip(tile, taps, strict=True))
+    return rows * columns
+
+
+def _sizes(maps):
+    """Of a tile: the patch and the results (rows, columns), and the number of products."""
+    source, result = maps.source, maps.result
+    return (source.source_rows, source.source_columns), (result.rows, result.columns), source.rows * source.columns
 
 
 @functools.lru_cache(maxsize=512)
-def forward(x, y, padding, tile, taps, shape):
-    """Work items and tiling of y from x (shapes, NHWC) by register tiles of ``shape``."""
-    itemsize, count = shape.dtype.itemsize, planes(tile, taps)
+def forward(x, y, corner, step, maps):
+    """Work items and tiling of y from x (shapes, NHWC), or of dx from dy.
+
+    The patch of the first tile begins at the pixel ``corner``, that of the next one ``step`` further (rows, columns).
+    """
+    shape, (patch, tile, count) = maps.tile, _sizes(maps)
+    itemsize = shape.dtype.itemsize
     (down, across), depth = _tiles(y, tile), x[3]
     pitch, width = round_up(depth, 16), round_up(y[3], shape.width)
-    row_bytes = across * tile[0] * tile[1] * (2 * pitch + y[3]) * itemsize  # with what is fetched ahead
+    row_bytes = across * (step[0] * step[1] * 2 * pitch + tile[0] * tile[1] * y[3]) * itemsize  # fetched ahead, too
     images, rows = cut(x[0], down, across, row_bytes, shape.rows)
-    g = _block(x, y, padding, tile, taps, images, rows)
+    g = _block(x, y, corner, step, tile, patch, images, rows)
     tile_bytes = count * (pitch + shape.width) * itemsize
     group = group_of(images * rows * across, shape.rows, tile_bytes, 4 * simd.cache_bytes(1) // 3)
     source_plane, result_plane = plane(group * pitch), plane(group * shape.width)
@@ -218,21 +253,22 @@ def forward(x, y, padding, tile, taps, shape):
     result_at = source_at + count * source_plane
     out_at = result_at + count * result_plane
     scratch = out_at + images * min(rows * tile[0], y[1]) * y[2] * y[3]
-    tiling = Tiling(across, *tile, group, depth, pitch, width, source_plane, result_plane, plane(depth * width),
+    tiling = Tiling(across, group, depth, pitch, width, source_plane, result_plane, plane(depth * width),
                     block_at, source_at, result_at, out_at, scratch)  # fmt: skip
     return g, tiling
 
 
 @functools.lru_cache(maxsize=512)
-def backward(dy, dx, padding, tile, taps, shape, products):
-    """Blocks of x and of dy (shapes, NHWC) and the tiling of both gradients; ``padding`` that of dy."""
-    itemsize, count = shape.dtype.itemsize, planes(tile, taps)
+def backward(dy, dx, corner, step, maps):
+    """Blocks of x and of dy (shapes, NHWC) and the tiling of both gradients; ``corner`` and ``step`` as in forward."""
+    shape, products, (patch, tile, count) = maps.tile, maps.products, _sizes(maps)
+    itemsize = shape.dtype.itemsize
     (down, across), depth, channels = _tiles(dx, tile), dy[3], dx[3]
     pitch, width, lanes = round_up(depth, 16), round_up(channels, shape.width), round_up(channels, products.width)
-    row_bytes = across * tile[0] * tile[1] * 2 * (pitch + lanes) * itemsize  # with what is fetched ahead
+    row_bytes = across * 2 * (step[0] * step[1] * pitch + tile[0] * tile[1] * lanes) * itemsize  # fetched ahead, too
     images, rows = cut(dy[0], down, across, row_bytes, shape.rows)
-    g = _block(dy, dx, padding, tile, taps, images, rows)
-    gx = _block(dx, dx, (0, 0), tile, (1, 1), images, rows)._replace(pixel=lanes)
+    g = _block(dy, dx, corner, step, tile, patch, images, rows)
+    gx = _block(dx, dx, (0, 0), tile, tile, tile, images, rows)._replace(pixel=lanes)
     tile_bytes = count * (pitch + lanes + shape.width) * itemsize
     group = group_of(images * rows * across, shape.rows, tile_bytes, 3 * simd.cache_bytes(2) // 8)
     source_plane, tiles_plane, result_plane = plane(group * pitch), plane(group * lanes), plane(group * shape.width)
@@ -243,9 +279,9 @@ def backward(dy, dx, padding, tile, taps, shape, products):
     tiles_at = source_at + count * source_plane
     result_at = tiles_at + count * tiles_plane
     sums_at = result_at + count * result_plane
-    out_at = sums_at + count * sums_plane
+    out_at = sums_at + maps.kernel.rows * maps.kernel.columns * sums_plane
     scratch = out_at + images * min(rows * tile[0], dx[1]) * dx[2] * dx[3]
-    tiling = Tiling(across, *tile, group, depth, pitch, width, source_plane, result_plane, plane(depth * width),
+    tiling = Tiling(across, group, depth, pitch, width, source_plane, result_plane, plane(depth * width),
                     block_at, source_at, result_at, out_at, scratch,
                     lanes, tiles_plane, sums_plane, x_at, tiles_at, sums_at)  # fmt: skip
     return gx, g, tiling

@@ -24,15 +24,6 @@ class Part(NamedTuple):
 
 
 @inner
-def apply(t, x, at, row, column, y, o, out_row, out_column):
-    """y[grid at o] = left · x[grid at ``at``] · rightᵀ, one vector wide; steps are those of rows and columns."""
-    row, column = simd.opaque(row), simd.opaque(column)
-    patch = simd.tile_load(t.source, x, at, simd.grid_offsets(t.source, t.source_columns, row, column))
-    where = simd.grid_offsets(t.result, t.columns, simd.opaque(out_row), simd.opaque(out_column))
-    simd.tile_store(simd.transform(t, patch), y, o, where)
-
-
-@inner
 def _place_of(tiling, rows, tile):
     """(image, tile row, tile column) of a tile of a work item with ``rows`` rows of tiles an image."""
     image, rest = tile // (rows * tiling.columns), tile % (rows * tiling.columns)
@@ -65,18 +56,35 @@ def transform_patches(t, g, tiling, part, block, at, planes, o, plane, slab, ste
     """
     simd.keep_apart()
     lanes, line = simd.lanes_of(block), g.width * g.pixel
-    row, pixel = simd.opaque(line), simd.opaque(g.pixel)
-    where = simd.grid_offsets(t.result, t.columns, simd.opaque(t.columns * plane), simd.opaque(plane))
+    pixels = simd.opaque(line), simd.opaque(g.pixel)
+    where = simd.opaque(t.columns * plane), simd.opaque(plane)
+    nothing = simd.splat(block, 0)
     n, i, j = _place_of(tiling, part.rows, part.first)
     for _ in range(part.tiles):
-        source = at + (n * g.height + i * tiling.high) * line + j * tiling.wide * g.pixel
+        source = at + (n * g.height + i * g.step) * line + j * g.column_step * g.pixel
         for c in range(0, g.pixel, lanes):
-            patch = simd.tile_load(
-                t.source, block, source + c, simd.grid_offsets(t.source, t.source_columns, row, pixel)
-            )
-            simd.tile_store(simd.transform(t, patch), planes, o + c // lanes * slab, where)
+            simd.transform_grid(t, block, source + c, pixels, nothing, planes, o + c // lanes * slab, where)
         o += step
         n, i, j = _next_place(tiling, part.rows, n, i, j)
+
+
+@inner
+def kernel_of(maps, p):
+    """The plane of kernels that plane ``p`` of the source is multiplied with."""
+    i, j = p // maps.source.columns, p % maps.source.columns
+    return min(i, maps.kernel.rows - 1) * maps.kernel.columns + min(j, maps.kernel.columns - 1)
+
+
+@inner
+def planes_of(maps, q):
+    """The planes of the source that meet plane ``q`` of the kernels: first row, that after the last, columns likewise.
+
+    One, but for the last row and the last column of kernels.
+    """
+    i, j = q // maps.kernel.columns, q % maps.kernel.columns
+    below = i + 1 if i < maps.kernel.rows - 1 else maps.source.rows
+    right = j + 1 if j < maps.kernel.columns - 1 else maps.source.columns
+    return i, below, j, right
 
 
 @inner
@@ -92,9 +100,10 @@ def multiply(maps, tiling, tiles, s, a, b, bi, c, ahead):
     rows, where = simd.grid_offsets(shape, 1, lanes, 0), simd.grid_offsets(shape, 1, shape.width, 0)
     fetched = 64 // s.itemsize
     for p in range(maps.source.rows * maps.source.columns):
-        ai, ci, weights = a + p * tiling.source_plane, c + p * tiling.result_plane, bi + p * tiling.weight_plane
+        ai, ci = a + p * tiling.source_plane, c + p * tiling.result_plane
+        weights = bi + kernel_of(maps, p) * tiling.weight_plane
+        next_line, last = take(ahead, s, depth * ((tiles + shape.rows - 1) // shape.rows))
         for t in range(0, tiles, shape.rows):
-            next_line, last = take(ahead, s, depth)
             acc = simd.zeros(shape)
             for k in range(0, depth, lanes):
                 first, w = ai + k * tiling.group + t * lanes, weights + k * shape.width
@@ -123,21 +132,18 @@ def transform_results(t, shape, g, tiling, part, s, pi, bias, f, y, yi, ei):
     """
     simd.keep_apart()
     lanes, row = simd.lanes_of(y), g.result_w * g.results
+    planes = simd.opaque(t.source_columns * tiling.result_plane), simd.opaque(tiling.result_plane)
     n, i, j = _place_of(tiling, part.rows, part.first)
     for _ in range(part.tiles):
-        high = min(tiling.high, g.result_h - part.top - i * tiling.high)
-        wide = min(tiling.wide, g.result_w - j * tiling.wide)
-        at = yi + (n * g.result_h + i * tiling.high) * row + j * tiling.wide * g.results + f
+        high = min(t.rows, g.result_h - part.top - i * t.rows)
+        wide = min(t.columns, g.result_w - j * t.columns)
+        at = yi + (n * g.result_h + i * t.rows) * row + j * t.columns * g.results + f
         for v in range(0, min(shape.width, g.results - f), lanes):
-            plane = simd.opaque(tiling.result_plane)
-            planes = simd.grid_offsets(t.source, t.source_columns, t.source_columns * plane, plane)
-            result = simd.transform(t, simd.tile_load(t.source, s, pi + v, planes))
-            result = result + simd.spread(t.result, bias, f + v)
-            if high == t.rows and wide == t.columns and f + v + lanes <= g.results:
-                where = simd.grid_offsets(t.result, t.columns, simd.opaque(row), g.results)
-                simd.tile_store(result, y, at + v, where)
-            else:
-                simd.tile_store(result, s, ei, simd.grid_offsets(t.result, t.columns, t.columns * lanes, lanes))
+            whole = high == t.rows and wide == t.columns and f + v + lanes <= g.results
+            to, down, beside = (at + v, row, g.results) if whole else (ei, t.columns * lanes, lanes)
+            where = simd.opaque(down), simd.opaque(beside)
+            simd.transform_grid(t, s, pi + v, planes, simd.load(bias, f + v), y, to, where)
+            if not whole:
                 _store_edge(y, at + v, row, g.results, high, wide, g.results - f - v, s, t.columns, ei)
         pi += shape.width
         n, i, j = _next_place(tiling, part.rows, n, i, j)

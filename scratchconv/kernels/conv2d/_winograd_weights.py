@@ -7,7 +7,6 @@ import numpy as np
 from scratchconv import simd
 from scratchconv.kernels import _tape
 from scratchconv.kernels._jit import kernel
-from scratchconv.kernels.conv2d._winograd_tiles import apply
 
 
 @kernel
@@ -16,11 +15,13 @@ def _transform(t, w, depth, lanes, width, plane, out):
 
     Cost: r r' reads and (m + r - 1)(m' + r' - 1) writes a channel pair.
     """
-    row, column = t.source_columns * depth * lanes, depth * lanes
+    row, column, nothing = t.source_columns * depth * lanes, depth * lanes, simd.splat(w, 0)
+    taps = simd.opaque(row), simd.opaque(column)
+    planes = simd.opaque(t.columns * plane), simd.opaque(plane)
     for k in range(depth):
         for f in range(0, lanes, simd.lanes_of(w)):
             o = (f // width * depth + k) * width + f % width
-            apply(t, w, k * lanes + f, row, column, out, o, t.columns * plane, plane)
+            simd.transform_grid(t, w, k * lanes + f, taps, nothing, out, o, planes)
 
 
 def transform_weights(maps, w, tiling):
@@ -30,7 +31,7 @@ def transform_weights(maps, w, tiling):
     if filters != tiling.width or not w.flags.c_contiguous:
         padded = np.zeros((*taps, depth, tiling.width), w.dtype)
         _tape.do(np.copyto, padded[..., :filters], w)
-    planes = maps.source.rows * maps.source.columns
+    planes = maps.kernel.rows * maps.kernel.columns
     out = _tape.scratch((planes * tiling.weight_plane,), w.dtype)
     _transform(maps.kernel, padded.reshape(-1), depth, tiling.width, maps.tile.width, tiling.weight_plane, out)
     return out

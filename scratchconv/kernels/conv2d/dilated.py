@@ -25,7 +25,7 @@ __all__ = ["applies", "bias_grad", "forward", "input_grad", "pays", "weight_grad
 
 def applies(taps, stride, padding, dilation, groups, channels, precision="exact"):
     """Whether this algorithm computes a convolution that adds up ``channels``, as exactly as ``precision`` promises."""
-    whole = all(p % d == 0 for p, d in zip(padding, dilation, strict=True))
+    whole = tuple(stride) == (1, 1) and all(p % d == 0 for p, d in zip(padding, dilation, strict=True))
     return max(dilation) > 1 and whole and winograd.applies(taps, stride, (1, 1), groups, channels, precision)
 
 

@@ -6,7 +6,8 @@ matrices (M = Σ_c V U, the same register tile as in direct), and transformed ba
 matrices. README.md has the count and the error of each size.
 
 The input gradient is the same computation on dy with the kernels turned round; the weight gradient transforms x and
-dy, multiplies them, and transforms back with the transposed matrices: dw = G' [Σ_tiles (B'dB) (A dy A')] G.
+dy, multiplies them, and transforms back with the transposed matrices: dw = G' [Σ_tiles (B'dB) (A dy A')] G. With stride
+2 the matrices are those of all phases side by side.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ JOINED = 0.6  # share of L2 that the sums for dw may fill in a joint backward pa
 
 def applies(taps, stride, dilation, groups, channels=1, precision="exact"):
     """Whether this algorithm computes a convolution that adds up ``channels``, as exactly as ``precision`` promises."""
-    return plan.is_accurate(precision, tuple(taps), channels) and groups == 1 and (*stride, *dilation) == (1, 1, 1, 1)
+    known = stride[0] == stride[1] and plan.is_accurate(precision, tuple(taps), stride[0], channels)
+    return known and groups == 1 and tuple(dilation) == (1, 1)
 
 
 def pays(channels, filters, pixels):
@@ -89,7 +91,7 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
     ahead = np.empty(LIST, np.int64)
     clear_padding(s, start + tiling.block_at, g)
     for item in range(first, last):
-        rows = (_block.result_rows_of(g, item) + tiling.high - 1) // tiling.high
+        rows = (_block.result_rows_of(g, item) + g.spread - 1) // g.spread
         _block.fill_block(source, g, item, s, start + tiling.block_at)
         tiles = _block.images_of(g, item) * rows * tiling.columns
         steps = (tiles + maps.tile.rows - 1) // maps.tile.rows * (tiling.width // maps.tile.width) * tiling.depth
@@ -98,7 +100,7 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
         list_source(ahead, s, source, g, item + 1)
         end_list(ahead, s, steps * maps.source.rows * maps.source.columns)
         for tile in range(0, tiles, tiling.group):
-            part = Part(rows, item % g.strips * g.rows, tile, min(tiling.group, tiles - tile))
+            part = Part(rows, item % g.strips * g.rows * g.spread, tile, min(tiling.group, tiles - tile))
             _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias)
         finish_item(finish, g, item, s, start + tiling.out_at, y)
     simd.settle()
@@ -115,15 +117,13 @@ def _run(maps, source, g, tiling, weights, bias, y, finish):
     simd.run_tasks(_items, chunks, chunks, maps, source, g, tiling, weights, bias, y, finish)
 
 
-def _prepare(source, w, bias, padding, tile, y):
+def _prepare(source, w, bias, maps, corner, step, y):
     """The convolution of sources like ``source`` with ``w`` (r, r', C, F) into arrays like ``y`` (N, OH, OW, F)."""
-    taps, dtype, depth, results = w.shape[:2], y.dtype, source.channels, y.shape[3]
-    maps = plan.transforms(tile, taps, results, dtype)
-    source_shape = (y.shape[0], source.rows, source.columns, depth)
-    g, tiling = plan.forward(source_shape, y.shape, padding, tile, taps, maps.tile)
+    source_shape = (y.shape[0], source.rows, source.columns, source.channels)
+    g, tiling = plan.forward(source_shape, y.shape, corner, step, maps)
     weights = transform_weights(maps, w, tiling)
-    padded_bias = np.zeros(tiling.width, dtype)
-    _tape.do(np.copyto, padded_bias[:results], bias)
+    padded_bias = np.zeros(tiling.width, y.dtype)
+    _tape.do(np.copyto, padded_bias[: bias.size], bias)
     return Prepared(_run, (maps,), g, (tiling, weights, padded_bias))
 
 
@@ -132,7 +132,11 @@ def _prepare(source, w, bias, padding, tile, y):
 
 def prepare_forward(source, w, b, stride, padding, dilation, groups, y, precision="exact"):
     """Make run_forward ready for sources like ``source`` and results like ``y``, whose numbers are not looked at."""
-    return _prepare(source, w, b, padding, plan.choose_results(precision, w.shape[:2], w.shape[2]), y)
+    taps, s = w.shape[:2], stride[0]
+    tile = plan.choose_results(precision, taps, s, w.shape[2])
+    maps = plan.forward_transforms(tile, taps, s, w.shape[3], y.dtype)
+    corner, step = tuple(-p for p in padding), tuple(s * m for m in tile)
+    return _prepare(source, w, b, maps, corner, step, y)
 
 
 def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=None, precision="exact"):
@@ -146,36 +150,38 @@ def run_forward(source, w, b, stride, padding, dilation, groups, y, make_finish=
 
 def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish=None, precision="exact"):
     """As input_grad, likewise."""
-    back = tuple(r - 1 - p for r, p in zip(w.shape[:2], padding, strict=True))
-    zeros = np.zeros(dx.shape[3], dx.dtype)
-    tile = plan.choose_results(precision, w.shape[:2], w.shape[3])
-    return _prepare(source, turned(w), zeros, back, tile, dx).run(source, dx, make_finish)
+    taps, s = w.shape[:2], stride[0]
+    tile = plan.choose_results(precision, taps, s, w.shape[3])
+    maps = plan.backward_transforms(tile, taps, s, padding, w.shape[2], dx.dtype)
+    no_bias = np.zeros(dx.shape[3], dx.dtype)
+    prepared = _prepare(source, turned(w), no_bias, maps, plan.first_input(taps, s, padding), tile, dx)
+    return prepared.run(source, dx, make_finish)
 
 
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
     """As weight_grad, of two Sources."""
     batch = x.first.size // max(1, x.rows * x.columns * x.channels)
-    tile = plan.choose_results(precision, dw.shape[:2], batch * dy.rows * dy.columns, plan.WEIGHT_TILES)
+    tile = plan.choose_results(precision, dw.shape[:2], stride[0], batch * dy.rows * dy.columns, plan.WEIGHT_TILES)
     if tile == plan.DIRECT:
         direct_weight_grad(x, dy, stride, padding, dilation, groups, dw)
     else:
-        _winograd_backward.launch(x, dy, None, padding, tile, np.empty((batch, 0), dw.dtype), dw, None)
+        _winograd_backward.launch(x, dy, None, stride[0], padding, tile, np.empty((batch, 0), dw.dtype), dw, None)
 
 
-def joins(w, pixels, precision="exact"):
+def joins(w, stride, pixels, precision="exact"):
     """Whether run_backward is as exact and pays, for kernels ``w`` (r, r', C, F) and as many ``pixels`` of y."""
     taps, filters = w.shape[:2], w.shape[3]
-    tile = plan.choose_results(precision, taps, filters)
-    most = plan.choose_results(precision, taps, pixels, plan.WEIGHT_TILES)
+    tile = plan.choose_results(precision, taps, stride[0], filters)
+    most = plan.choose_results(precision, taps, stride[0], pixels, plan.WEIGHT_TILES)
     if tile[0] * tile[1] > most[0] * most[1]:
         return False
-    return plan.planes(tile, taps) * w[0, 0].nbytes <= JOINED * simd.cache_bytes(2)
+    return plan.kernel_planes(tile, taps, stride[0]) * w[0, 0].nbytes <= JOINED * simd.cache_bytes(2)
 
 
 def run_backward(x, dy, w, stride, padding, dilation, groups, dx, dw, make_finish=None, precision="exact"):
     """As run_input_grad and run_weight_grad together, if it ``joins``: x and dy are read once."""
-    tile = plan.choose_results(precision, w.shape[:2], w.shape[3])
-    return _winograd_backward.launch(x, dy, w, padding, tile, dx, dw, make_finish)
+    tile = plan.choose_results(precision, w.shape[:2], stride[0], w.shape[3])
+    return _winograd_backward.launch(x, dy, w, stride[0], padding, tile, dx, dw, make_finish)
 
 
 def forward(x, w, b, stride, padding, dilation, groups, y):

@@ -14,7 +14,6 @@ import torch
 from scratchconv import simd
 from scratchconv.kernels.conv2d import (
     _plan,
-    _strided_plan,
     _weight_grad_plan,
     _winograd_plan,
     depthwise,
@@ -22,7 +21,6 @@ from scratchconv.kernels.conv2d import (
     direct,
     im2col,
     rows,
-    strided,
     winograd,
 )
 from tests.strategies import ConvGeometry
@@ -32,7 +30,6 @@ ALGORITHMS = {
     "direct": direct,
     "depthwise": depthwise,
     "rows": rows,
-    "strided": strided,
     "winograd": winograd,
     "dilated": dilated,
 }
@@ -146,7 +143,7 @@ def assert_close(found: Array, wanted: Array, sum_of_terms: Array) -> None:
 def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
     """Cut even tiny images into strips of about ``pixels`` results; join images up to that.
 
-    Winograd and stride 2 are cut by the size of the caches alone.
+    Winograd is cut by the size of the caches alone.
     """
 
     def cut(*arguments: Any) -> _plan.Strip:
@@ -165,6 +162,5 @@ def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
 
 def _forget_plans() -> None:
     """Plans are remembered by shape; the size of the caches counts as constant."""
-    for plan in (_winograd_plan, _strided_plan):
-        plan.forward.cache_clear()
-        plan.backward.cache_clear()
+    _winograd_plan.forward.cache_clear()
+    _winograd_plan.backward.cache_clear()

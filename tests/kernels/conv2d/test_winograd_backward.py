@@ -36,9 +36,10 @@ def test_equals_the_contract(g: ConvGeometry, dtype: type) -> None:
     assert_equals_contract(random_problem(g).astype(dtype), 10)
 
 
-@pytest.mark.parametrize(("kernel", "factor"), [(3, 10), (5, 30)])  # README has the measured factors of larger tiles
-def test_fast_tiles_equal_the_contract(kernel: int, factor: float) -> None:
-    g = ConvGeometry(3, (9, 10), 17, (kernel, kernel), 33, padding=(kernel // 2, kernel // 2))
+# README has the measured factors of larger tiles.
+@pytest.mark.parametrize(("kernel", "stride", "factor"), [(3, 1, 10), (3, 2, 10), (5, 1, 30)])
+def test_fast_tiles_equal_the_contract(kernel: int, stride: int, factor: float) -> None:
+    g = ConvGeometry(3, (9, 10), 17, (kernel, kernel), 33, (stride, stride), (kernel // 2, kernel // 2))
     assert_equals_contract(random_problem(g).astype(np.float32), factor, "fast")
 
 
@@ -48,28 +49,30 @@ def test_equals_the_contract_where_images_are_cut(g: ConvGeometry) -> None:
         assert_equals_contract(random_problem(g).astype(np.float32), 10)
 
 
-def test_both_are_the_same_bits_as_each_alone_with_the_same_tiles() -> None:
-    problem = random_problem(ConvGeometry(5, (8, 12), 16, (3, 3), 32, padding=(1, 1))).astype(np.float32)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_both_are_the_same_bits_as_each_alone_with_the_same_tiles(stride: int) -> None:
+    problem = random_problem(ConvGeometry(5, (8, 12), 16, (3, 3), 32, (stride, stride), (1, 1))).astype(np.float32)
     dx, dw = both(problem)
     np.testing.assert_array_equal(dx, run(winograd, "input_grad", problem))
     alone = np.full_like(problem.w, np.nan)
-    tile = plan.choose_results("exact", (3, 3), 32)
+    tile = plan.choose_results("exact", (3, 3), stride, 32)
     batch = np.empty((5, 0), np.float32)
-    _winograd_backward.launch(plain(problem.x), plain(problem.dy), None, (1, 1), tile, batch, alone, None)
+    _winograd_backward.launch(plain(problem.x), plain(problem.dy), None, stride, (1, 1), tile, batch, alone, None)
     np.testing.assert_array_equal(dw, alone)
 
 
-@pytest.mark.parametrize("channels", [16, 19])
-def test_what_is_computed_on_the_way_in_and_out(channels: int) -> None:
+@pytest.mark.parametrize(("channels", "stride"), [(16, 1), (19, 1), (16, 2), (19, 2)])
+def test_what_is_computed_on_the_way_in_and_out(channels: int, stride: int) -> None:
     """BatchNorm and ReLU before and behind: the same as plain arrays of what they compute, with the same tiles."""
     rng = np.random.default_rng(0)
     shape = (3, 7, 10, channels)
-    z, g, y, extra = (rng.standard_normal(shape).astype(np.float32) for _ in range(4))
+    small = (3, (7 - 1) // stride + 1, (10 - 1) // stride + 1, channels)
+    z, extra, g, y = (rng.standard_normal(size).astype(np.float32) for size in (shape, shape, small, small))
     scale, shift, mean, a, b, c = rng.standard_normal((6, channels)).astype(np.float32)
     w = rng.standard_normal((3, 3, channels, channels)).astype(np.float32)
     x, dy = np.maximum(0, z * scale + shift), a * g + b * (y - mean) + c
     dx, dw, dx_wanted, dw_wanted = np.empty_like(x), np.empty_like(w), np.empty_like(x), np.empty_like(w)
-    how = ((1, 1), (1, 1), (1, 1), 1)
+    how = ((stride, stride), (1, 1), (1, 1), 1)
     winograd.run_backward(plain(x), plain(dy), w, *how, dx_wanted, dw_wanted)
     kind = _finish.RECEIVE | _finish.MASK_AFFINE | _finish.EXTRA | _finish.SUMS
     sources = make_source(ACTIVATION, z, None, None, [scale, shift]), make_source(GRADIENT, g, y, None, [a, mean, b, c])

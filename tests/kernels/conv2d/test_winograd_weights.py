@@ -10,15 +10,14 @@ from scratchconv.kernels.conv2d._winograd_weights import transform_weights
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("taps", [(3, 3), (5, 5)])
+@pytest.mark.parametrize(("taps", "stride"), [((3, 3), 1), ((5, 5), 1), ((3, 3), 2)])
 @pytest.mark.parametrize(("channels", "filters"), [(1, 1), (5, 33), (16, 32), (20, 70)])
-def test_planes_and_panels(channels: int, filters: int, taps: tuple[int, int], dtype: type) -> None:
-    tile = plan.choose_results("exact", taps, channels)
-    maps = plan.transforms(tile, taps, filters, np.dtype(dtype))
-    pads = (taps[0] // 2, taps[1] // 2)
-    _, tiling = plan.forward((1, 8, 8, channels), (1, 8, 8, filters), pads, tile, taps, maps.tile)
+def test_planes_and_panels(channels: int, filters: int, taps: tuple[int, int], stride: int, dtype: type) -> None:
+    tile = plan.choose_results("exact", taps, stride, channels)
+    maps = plan.forward_transforms(tile, taps, stride, filters, np.dtype(dtype))
+    _, tiling = plan.forward((1, 8, 8, channels), (1, 8, 8, filters), (-1, -1), tile, maps)
     w = np.random.default_rng(0).standard_normal((*taps, channels, filters)).astype(dtype)
-    planes = transform_weights(maps, w, tiling).reshape(plan.planes(tile, taps), tiling.weight_plane)
+    planes = transform_weights(maps, w, tiling).reshape(plan.kernel_planes(tile, taps, stride), tiling.weight_plane)
     width = maps.tile.width
     panels = planes[:, : channels * tiling.width].reshape(len(planes), tiling.width // width, channels, width)
     found = panels.transpose(0, 2, 1, 3).reshape(len(planes), channels, tiling.width)
