@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import sys
 import threading
@@ -59,6 +60,7 @@ def _choose_layer() -> None:
             pass
         elif _load_tbb():
             config.THREADING_LAYER = "tbb"
+            _keep_for_ever("numba.np.ufunc.tbbpool")
         else:
             config.THREADING_LAYER = "omp"
             warnings.warn(
@@ -68,6 +70,15 @@ def _choose_layer() -> None:
                 stacklevel=4,
             )
         _layer_chosen = True  # last: other threads enter without the lock from here on
+
+
+def _keep_for_ever(name: str) -> None:
+    """Import a module that Python shall not clear away at its end.
+
+    Numba's pool of threads waits for them when its module goes, and we saw a process wait for ever there: its work was
+    done, its last thread asleep in ``unload_tbb``. The operating system ends threads as well.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(importlib.import_module(name)))
 
 
 def _keep_scratch_mapped() -> None:

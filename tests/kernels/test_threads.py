@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -193,3 +195,12 @@ def test_a_forked_child_runs_kernels_too() -> None:
         pytest.fail("the child hangs")
     assert child.exitcode == 0
     assert run_all(PROBLEMS[0]) == wanted  # and the parent still does
+
+
+def test_a_module_is_kept_for_ever() -> None:
+    name = "tests.kernels.threads"
+    module = importlib.import_module(name)
+    before = sys.getrefcount(module)
+    _threads._keep_for_ever(name)
+    assert sys.getrefcount(module) == before + 1
+    assert has_tbb() == ("numba.np.ufunc.tbbpool" in sys.modules)
