@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scratchconv import backends
+from scratchconv import backends, simd
 from scratchconv.kernels.conv2d import depthwise, dilated, direct, im2col, naive, rows, winograd
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.ops._op import Array
@@ -44,7 +44,9 @@ def _choose(
     channels = w[2] * w[3] // results.shape[3]  # that are added up: of x, or of dy for the input gradient
     if name in ("auto", "winograd") and winograd.applies(taps, stride, dilation, groups, channels, precision):
         pixels = results.size // max(1, results.shape[3])
-        most = WINOGRAD_PAIRS * pixels if stride[0] == 1 else min(WINOGRAD_PAIRS * pixels, STRIDED_PAIRS)
+        most = WINOGRAD_PAIRS * pixels
+        if stride[0] > 1:  # a vector of channels that is partly empty costs more than this saves
+            most = min(most, STRIDED_PAIRS) if channels % simd.lanes(dtype) == 0 else 0
         if name == "winograd" or (winograd.pays(w[2], w[3], pixels) and w[2] * w[3] <= most):
             return winograd
     if name in ("auto", "winograd") and dilated.applies(taps, stride, padding, dilation, groups, channels):
@@ -63,13 +65,15 @@ def joins(inputs: Any, weights: Any, w: Array, geometry: Geometry, results: Arra
     return inputs is weights is winograd and winograd.joins(w, geometry.stride, pixels, backends.conv.precision)
 
 
-def choose_weight_grad(w: tuple[int, ...], geometry: Geometry, dy: Array) -> Any:
-    """Return the module that computes dw of the shape ``w`` from x and ``dy`` (N, OH, OW, F)."""
+def choose_weight_grad(w: tuple[int, ...], geometry: Geometry, dy: Array, *, alone: bool = True) -> Any:
+    """Return the module that computes dw of the shape ``w`` from x and ``dy`` (N, OH, OW, F), ``alone`` or with dx."""
     algorithm = choose(w, geometry, dy)
+    if backends.conv.algorithm != "auto" or algorithm not in (winograd, dilated):
+        return algorithm
     # Winograd's partial sums of dw are larger than dw by the tile's products for each tap: they have to stay in cache.
-    if backends.conv.algorithm == "auto" and algorithm in (winograd, dilated) and w[2] * w[3] > WINOGRAD_SUMS:
-        return direct
-    return algorithm
+    # With stride 2 it is faster only where dx is made of the same transforms.
+    direct_is_faster = w[2] * w[3] > WINOGRAD_SUMS or (alone and geometry.stride != (1, 1))
+    return direct if direct_is_faster else algorithm
 
 
 def forward(x: Array, w: Array, b: Array, geometry: Geometry, y: Array) -> None:
@@ -103,7 +107,7 @@ def backward(x: Array, dy: Array, w: Array, geometry: Geometry, dx: Array | None
     """Write dx and dw, each if given."""
     if dx is not None and dw is not None:
         algorithm = choose(w.shape, geometry, dx)
-        if joins(algorithm, choose_weight_grad(w.shape, geometry, dy), w, geometry, dy):
+        if joins(algorithm, choose_weight_grad(w.shape, geometry, dy, alone=False), w, geometry, dy):
             precision = backends.conv.precision
             algorithm.run_backward(plain(x), plain(dy), w, *geometry, dx, dw, precision=precision)
             return

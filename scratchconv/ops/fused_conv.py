@@ -138,7 +138,7 @@ def backward(
     """Write dw and the gradient of what was read (``target``), each if given; return the sums that target asks for."""
     x, dy = as_source(source._replace(out=None)), _as_gradient(gradient)
     results = gradient.g if gradient.y is None else gradient.y
-    weights, precision = choose_weight_grad(w.shape, geometry, results), backends.conv.precision
+    weights, precision = choose_weight_grad(w.shape, geometry, results, alone=target is None), backends.conv.precision
     weights = direct if weights in WITHOUT_SOURCES else weights
     if target is None:
         if dw is not None:

@@ -48,6 +48,7 @@ TABLE: dict[str, tuple[ConvGeometry, tuple[str, str]]] = {
     "strides that differ": (ConvGeometry(64, (32, 32), 16, (3, 3), 32, (2, 1), ONE), ("direct", "direct")),
     "downsampling, few channels": (ConvGeometry(64, (32, 32), 3, (3, 3), 32, (2, 2), ONE), ("direct", "direct")),
     "downsampling, few pixels": (ConvGeometry(4, (14, 14), 16, (3, 3), 32, (2, 2), ONE), ("direct", "winograd")),
+    "downsampling, half a vector": (ConvGeometry(64, (32, 32), 24, (3, 3), 48, (2, 2), ONE), ("direct", "winograd")),
     "downsampling, 128": (ConvGeometry(64, (32, 32), 128, (3, 3), 128, (2, 2), ONE), ("winograd", "winograd")),
     "downsampling, 256": (ConvGeometry(64, (32, 32), 128, (3, 3), 256, (2, 2), ONE), ("direct", "direct")),
     "1x1": (ConvGeometry(64, (32, 32), 16, ONE, 32), ("direct", "direct")),
@@ -98,6 +99,12 @@ def test_the_weight_gradient_of_many_channels_is_direct(channels: int, wanted: s
     assert module.__name__.endswith(wanted)
     backends.conv.algorithm = "winograd"
     assert _convolution.choose_weight_grad((3, 3, channels, channels), geometry, dy) is winograd
+
+
+def test_the_weight_gradient_of_stride_2_is_winograds_beside_the_input_gradient() -> None:
+    dy, geometry = np.broadcast_to(np.float32(0), (64, 16, 16, 32)), Geometry((2, 2), ONE, ONE, 1)
+    assert _convolution.choose_weight_grad((3, 3, 16, 32), geometry, dy) is direct
+    assert _convolution.choose_weight_grad((3, 3, 16, 32), geometry, dy, alone=False) is winograd
 
 
 NAMED: dict[str, tuple[str, str]] = {
