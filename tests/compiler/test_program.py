@@ -66,9 +66,10 @@ def test_a_changed_model_is_trained(name: str) -> None:
 
 def test_batches_are_counted_for_a_cumulative_mean() -> None:
     eager, compiled = twins(small)
-    for model in (eager, compiled.model):
-        model[0][1].momentum = None  # type: ignore[index]
-        model[2].momentum = 0.3  # type: ignore[index]
+    models: tuple[Model, ...] = eager, compiled.model
+    for model in models:
+        model[0][1].momentum = None
+        model[2].momentum = 0.3
     for seed in range(3):
         same_step(eager, compiled, images(*SMALL, seed=seed))
 
@@ -105,6 +106,7 @@ def program_of(module: nn.Module, x: sc.Tensor) -> Program:
 def test_it_is_made_once_and_again_after_a_change() -> None:
     _, compiled = twins(small)
     compiled.eval()
+    model: Model = compiled.model
     made = []
     for seed in range(4):
         with sc.no_grad():
@@ -113,7 +115,7 @@ def test_it_is_made_once_and_again_after_a_change() -> None:
         assert plan is not None
         made.append(plan._idle[False][0])
         if seed == 1:
-            compiled.model[1].bias.data[0] += 1  # type: ignore[index]
+            model[1].bias.data[0] += 1
     assert made[0] is made[1] and made[1] is not made[2] and made[2] is made[3]
 
 
@@ -182,7 +184,8 @@ def test_a_copy_has_programs_of_its_own() -> None:
     with sc.no_grad():
         before = compiled(images(*SMALL)).numpy()
         other = copy.deepcopy(compiled)
-        other.model[1].weight.data *= 2  # type: ignore[index]
+        model: Model = other.model
+        model[1].weight.data *= 2
         assert np.array_equal(before, compiled(images(*SMALL)).numpy())
         assert not np.allclose(before, other(images(*SMALL)).numpy())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
@@ -87,11 +88,8 @@ def test_backward(layer: str, dtype: type) -> None:
         reading, gradient, w = make.reading(read), make.gradient(given), make.draw(*make.w)
         target, dw = make.target(wanted, reading, None), make.room(*make.w)
 
-        def call(*arguments: Any, dw: Array = dw, make: Layer = make, target: Any = target) -> Any:
-            return fused_conv.backward(*arguments, make.geometry, dw=dw, target=target)
-
-        inputs = reading, gradient, w, target._replace(g=None)
-        check(lambda call=call, inputs=inputs: call(*inputs[:3]), make, inputs, (dw, target.g))  # type: ignore[misc]
+        call = functools.partial(fused_conv.backward, reading, gradient, w, make.geometry, dw=dw, target=target)
+        check(call, make, (reading, gradient, w, target._replace(g=None)), (dw, target.g))
 
 
 @dtypes
