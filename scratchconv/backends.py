@@ -20,7 +20,8 @@ class _Conv:
         """``"auto"`` (the fastest for the shape) or one algorithm by name.
 
         Where the named one does not compute a geometry (``rows`` is for stride 1, ``winograd`` for 3x3 and 5x5 kernels
-        with stride 1 and for 3x3 kernels with stride 2), or not within ``precision``, direct runs.
+        with stride 1, dilated ones phase by phase, and for 3x3 kernels with stride 2), or not within ``precision``,
+        direct runs.
         """
         return self._algorithm
 

@@ -26,12 +26,10 @@ __all__ = [
     "Sums",
     "Target",
     "algorithm_for",
-    "as_source",
     "backward",
     "forward",
     "mean",
     "read",
-    "reads_all",
     "receive",
 ]
 
@@ -106,11 +104,11 @@ def forward(
     From ``far`` bytes on y is stored past the caches (see ``_source.far_for``).
     """
     algorithm = algorithm_for(w.shape, geometry, y)
-    if source.out is not None and not reads_all(source.z.shape, w.shape, geometry, y.shape):
+    if source.out is not None and not _reads_all(source.z.shape, w.shape, geometry, y.shape):
         read(source, source.out)
         source = Reading(source.out)
     with _tape.preparing():
-        described = as_source(source)
+        described = _as_source(source)
         prepared = algorithm.prepare_forward(described, w, b, *geometry, y, precision=backends.conv.precision)
         finish = prepared.finish(y, _finishing(y, selection, _finish.MOMENTS if statistics else 0, far))
     prepared.launch(described, y, finish)
@@ -136,7 +134,7 @@ def backward(
     target: Target | None = None,
 ) -> Sums | None:
     """Write dw and the gradient of what was read (``target``), each if given; return the sums that target asks for."""
-    x, dy = as_source(source._replace(out=None)), _as_gradient(gradient)
+    x, dy = _as_source(source._replace(out=None)), _as_gradient(gradient)
     results = gradient.g if gradient.y is None else gradient.y
     weights, precision = choose_weight_grad(w.shape, geometry, results, alone=target is None), backends.conv.precision
     weights = direct if weights in WITHOUT_SOURCES else weights
@@ -158,14 +156,14 @@ def backward(
 def read(source: Reading, out: Array) -> None:
     """Write the activation that ``source`` describes to ``out`` (N, H, W, C)."""
     with _tape.preparing():
-        described = as_source(source._replace(out=None))
+        described = _as_source(source._replace(out=None))
     _ends.read_all(described, len(out), out.reshape(-1))
 
 
 def mean(source: Reading, out: Array) -> None:
     """Write the mean over the pixels of each image of what ``source`` describes to ``out`` (N, C)."""
     with _tape.preparing():
-        described = as_source(source)
+        described = _as_source(source)
     _ends.mean_all(described, len(out), out.reshape(-1))
 
 
@@ -188,7 +186,7 @@ def algorithm_for(w: tuple[int, ...], geometry: Geometry, results: Array) -> Any
     return direct if algorithm in WITHOUT_SOURCES else algorithm
 
 
-def reads_all(x: tuple[int, ...], w: tuple[int, ...], geometry: Geometry, y: tuple[int, ...]) -> bool:
+def _reads_all(x: tuple[int, ...], w: tuple[int, ...], geometry: Geometry, y: tuple[int, ...]) -> bool:
     """Whether the windows of a convolution reach every pixel of x."""
     for size, taps, out, stride, padding, dilation in zip(x[1:3], w[:2], y[1:3], *geometry[:3], strict=True):
         span = dilation * (taps - 1) + 1
@@ -197,7 +195,7 @@ def reads_all(x: tuple[int, ...], w: tuple[int, ...], geometry: Geometry, y: tup
     return True
 
 
-def as_source(reading: Reading) -> Any:
+def _as_source(reading: Reading) -> Any:
     """Describe a reading to the kernels."""
     if reading.scale is None:
         return _source.plain(reading.z)

@@ -185,7 +185,7 @@ def run_backward(x, dy, w, stride, padding, dilation, groups, dx, dw, make_finis
 
 
 def forward(x, w, b, stride, padding, dilation, groups, y):
-    """As naive.forward, for strides and dilations of 1 and one group."""
+    """As naive.forward, where it applies."""
     run_forward(plain(x), w, b, stride, padding, dilation, groups, y)
 
 
