@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from scratchconv import simd
+from scratchconv.kernels import _tape
 from scratchconv.kernels._jit import inner, threaded_kernel
 
 ROWS = 64  # rows that a task copies: all panels find them in L2
@@ -88,3 +91,26 @@ def pack(w, rows, neighbours, lane_step, group_step, lanes, width, panels):
     square = simd.TileShape(simd.lanes(w.dtype), 1, w.dtype)
     squares = neighbours % square.rows == 0 and width % square.rows == 0
     _run(square, w, rows, lane_step, group_step, lanes, width, squares, panels)
+
+
+def turned(w):
+    """Kernels for the input gradient: (KH, KW, F, C), rotated by half a turn."""
+    return w[::-1, ::-1].transpose(0, 1, 3, 2)
+
+
+def turn(w, out):
+    """Out = ``turned(w)``; both C-contiguous. Whole vectors are turned in squares, as in ``pack``."""
+    height, width, channels, filters = w.shape
+    if channels % simd.lanes(w.dtype):
+        _tape.do(np.copyto, out, turned(w))
+        return
+    taps = np.arange(height * width - 1, -1, -1) * (channels * filters)
+    rows = (taps[:, None] + np.arange(filters)).reshape(-1)
+    pack(w.reshape(-1), rows, filters, filters, 0, channels, channels, out.reshape(1, 1, rows.size, channels))
+
+
+def turned_copy(w):
+    """``turned(w)``, C-contiguous; w (KH, KW, C, F) C-contiguous."""
+    out = _tape.scratch((*w.shape[:2], w.shape[3], w.shape[2]), w.dtype)
+    turn(w, out)
+    return out

@@ -18,6 +18,7 @@ from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source, take
 from scratchconv.kernels.conv2d._finish import begin, finish_item
 from scratchconv.kernels.conv2d._merge import merge
+from scratchconv.kernels.conv2d._panels import turn, turned_copy
 from scratchconv.kernels.conv2d._winograd_tiles import (
     Part,
     clear_padding,
@@ -27,7 +28,6 @@ from scratchconv.kernels.conv2d._winograd_tiles import (
     transform_results,
 )
 from scratchconv.kernels.conv2d._winograd_weights import transform_weights
-from scratchconv.kernels.conv2d.rows import turned
 
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take while they are planes
 
@@ -157,7 +157,7 @@ def launch(x, dy, w, stride, padding, tile, dx, dw, make_finish):
     maps = plan.backward_transforms(tile, taps, stride, padding, channels, dtype)
     x_shape, dy_shape = ((dx.shape[0], s.rows, s.columns, s.channels) for s in (x, dy))
     gx, g, tiling = plan.backward(dy_shape, x_shape, plan.first_input(taps, stride, padding), tile, maps)
-    weights = np.empty(0, dtype) if w is None else transform_weights(maps, turned(w), tiling)
+    weights = np.empty(0, dtype) if w is None else transform_weights(maps, turned_copy(w), tiling)
     finish = begin(dx, g, make_finish)
     sums = maps.kernel.rows * maps.kernel.columns * tiling.sums_plane * dtype.itemsize
     chunks = max(1, min(max(2, min(SUMS, SUM_BYTES // sums)), _block.count_items(g)))
@@ -165,5 +165,5 @@ def launch(x, dy, w, stride, padding, tile, dx, dw, make_finish):
     _run(maps, x, dy, gx, g, tiling, weights, np.zeros(tiling.width, dtype), totals, dx.reshape(-1), finish)
     total = _tape.scratch(totals.shape[1:], dtype)
     merge(totals.reshape(chunks, -1), total.reshape(-1))
-    _tape.do(np.copyto, dw, turned(total))
+    turn(total, dw)
     return finish

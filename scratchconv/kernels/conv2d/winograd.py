@@ -22,6 +22,7 @@ from scratchconv.kernels.conv2d import _block, _winograd_backward
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source
 from scratchconv.kernels.conv2d._finish import finish_item
+from scratchconv.kernels.conv2d._panels import turned_copy
 from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad
@@ -34,7 +35,6 @@ from scratchconv.kernels.conv2d._winograd_tiles import (
     transform_results,
 )
 from scratchconv.kernels.conv2d._winograd_weights import transform_weights
-from scratchconv.kernels.conv2d.rows import turned
 
 __all__ = [
     "applies",
@@ -154,7 +154,7 @@ def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish
     tile = plan.choose_results(precision, taps, s, w.shape[3])
     maps = plan.backward_transforms(tile, taps, s, padding, w.shape[2], dx.dtype)
     no_bias = np.zeros(dx.shape[3], dx.dtype)
-    prepared = _prepare(source, turned(w), no_bias, maps, plan.first_input(taps, s, padding), tile, dx)
+    prepared = _prepare(source, turned_copy(w), no_bias, maps, plan.first_input(taps, s, padding), tile, dx)
     return prepared.run(source, dx, make_finish)
 
 
