@@ -24,6 +24,7 @@ class Plan:
     """The steps of one kind of call, and their buffers. ``forward`` and ``backward`` make it an operation."""
 
     name = "compiled"
+    fresh = True
 
     def __init__(self, graph: Graph, model: nn.Module) -> None:
         self.graph = graph

@@ -21,6 +21,8 @@ from scratchconv.ops._layout import channels_last, channels_second, contiguous
 from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
 
+fresh = True  # see _op.Op
+
 
 class Saved(NamedTuple):
     """What the gradients need; the statistics are float64 (C,)."""

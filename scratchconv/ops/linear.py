@@ -13,6 +13,8 @@ from scratchconv.ops._layout import contiguous
 from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
 
+fresh = True  # see _op.Op
+
 
 class Saved(NamedTuple):
     """Input as (N, C) and weight as C-contiguous arrays, and the shape of the input as it came."""
