@@ -229,7 +229,7 @@ class ConvStep:
         sum_gz = sums.gz2 if second and sums.gz2 is not None else sums.gz
         if self.norm is None and not self.pooled:
             return Gradient(g), None
-        found = gradient_of(norm, sums.g, sum_gz, self.pixels)
+        found = gradient_of(norm, sums.g, sum_gz, self.pixels, g.dtype)
         if self.norm is not None:
             for value, gradient in zip(self.norm.inputs[1:3], (found.dgamma, found.dbeta), strict=False):
                 if value is not None:

@@ -1,4 +1,4 @@
-"""BatchNorm as an affine map of each channel, for those who fuse it to a convolution: kernels/batch_norm/README.md."""
+"""BatchNorm as an affine map of each channel, alone or fused to a convolution: kernels/batch_norm/README.md."""
 
 from __future__ import annotations
 
@@ -80,9 +80,12 @@ def move_running(
             _tape.do(np.copyto, buffer, moved)
 
 
-def gradient_of(norm: Map, sum_g: Array, sum_gz: Array, count: int) -> Gradients:
-    """Return what follows from the sums Σ g and Σ g (z - mean) over ``count`` values a channel."""
-    channels, dtype = len(norm.a), norm.scale.dtype
-    rows, out = table(4, channels, dtype), [np.empty(channels, dtype) for _ in range(3)]
+def gradient_of(norm: Map, sum_g: Array, sum_gz: Array, count: int, dtype: Any) -> Gradients:
+    """Return what follows from the sums Σ g and Σ g (z - mean) over ``count`` values a channel.
+
+    The gradients of parameters have ``dtype``, the others that of norm.scale.
+    """
+    channels = len(norm.a)
+    rows, out = table(4, channels, norm.scale.dtype), [np.empty(channels, dtype) for _ in range(3)]
     _affine.of_gradient(norm.mean, norm.inverse_std, norm.a, sum_g, sum_gz, count if norm.of_batch else 0, rows, *out)
     return Gradients(*rows[:, :channels], *out)

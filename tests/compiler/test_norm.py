@@ -54,7 +54,7 @@ def test_forward_and_backward(training: bool, affine: bool) -> None:
     dx, dgamma, dbeta = batch_norm.backward(saved, dy, (True, True, True))
     centered = x - broadcast(norm.mean)
     sum_g, sum_gz = dy.sum((0, 2, 3)), (dy * centered).sum((0, 2, 3))
-    a, mean, b, c, *found = affine_norm.gradient_of(norm, sum_g, sum_gz, COUNT)
+    a, mean, b, c, *found = affine_norm.gradient_of(norm, sum_g, sum_gz, COUNT, np.float64)
     assert np.array_equal(mean, norm.mean)
     assert np.abs(dy * broadcast(a) + centered * broadcast(b) + broadcast(c) - dx).max() < BOUND
     for mine, wanted in zip(found, (dgamma, dbeta, dx.sum((0, 2, 3))), strict=True):
@@ -64,6 +64,6 @@ def test_forward_and_backward(training: bool, affine: bool) -> None:
 def test_no_norm_changes_nothing() -> None:
     norm = affine_norm.identity(3, np.float32)
     assert norm.scale.tolist() == [1, 1, 1] and norm.shift.tolist() == [0, 0, 0] and norm.scale.dtype == np.float32
-    a, _, b, c, *_, db = affine_norm.gradient_of(norm, np.ones(3), np.ones(3), 10)
+    a, _, b, c, *_, db = affine_norm.gradient_of(norm, np.ones(3), np.ones(3), 10, np.float32)
     assert a.tolist() == [1, 1, 1] and b.tolist() == c.tolist() == [0, 0, 0]
     assert db.tolist() == [1, 1, 1] and db.dtype == np.float32

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from scratchconv import simd
@@ -100,13 +102,20 @@ def turned(w):
 
 def turn(w, out):
     """Out = ``turned(w)``; both C-contiguous. Whole vectors are turned in squares, as in ``pack``."""
-    height, width, channels, filters = w.shape
+    channels, filters = w.shape[2:]
     if channels % simd.lanes(w.dtype):
         _tape.do(np.copyto, out, turned(w))
         return
-    taps = np.arange(height * width - 1, -1, -1) * (channels * filters)
-    rows = (taps[:, None] + np.arange(filters)).reshape(-1)
+    rows = _turned_rows(w.shape)
     pack(w.reshape(-1), rows, filters, filters, 0, channels, channels, out.reshape(1, 1, rows.size, channels))
+
+
+@functools.lru_cache(maxsize=256)
+def _turned_rows(shape):
+    """Where in w of this ``shape`` the first channels of each (tap, filter) lie, the taps in reverse order."""
+    height, width, channels, filters = shape
+    taps = np.arange(height * width - 1, -1, -1) * (channels * filters)
+    return (taps[:, None] + np.arange(filters)).reshape(-1)
 
 
 def turned_copy(w):
