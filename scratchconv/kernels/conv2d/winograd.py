@@ -152,7 +152,7 @@ def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish
     """As input_grad, likewise."""
     taps, s = w.shape[:2], stride[0]
     tile = plan.choose_results(precision, taps, s, w.shape[3])
-    maps = plan.backward_transforms(tile, taps, s, padding, w.shape[2], dx.dtype)
+    maps = plan.backward_transforms(tile, taps, s, padding, w.shape[2], w.shape[3], dx.dtype)
     no_bias = np.zeros(dx.shape[3], dx.dtype)
     prepared = _prepare(source, turned_copy(w), no_bias, maps, plan.first_input(taps, s, padding), tile, dx)
     return prepared.run(source, dx, make_finish)
