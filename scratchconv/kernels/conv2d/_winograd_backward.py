@@ -30,6 +30,7 @@ from scratchconv.kernels.conv2d._winograd_tiles import (
 from scratchconv.kernels.conv2d._winograd_weights import transform_weights
 
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take while they are planes
+WORTH = 512  # tiles that are worth a partial sum: to turn its planes into a part of dw takes as long as some 25
 
 
 @inner
@@ -160,9 +161,16 @@ def launch(x, dy, w, stride, padding, tile, dx, dw, make_finish):
     gx, g, tiling = plan.backward(dy_shape, x_shape, plan.first_input(taps, stride, padding), tile, maps)
     weights = np.empty(0, dtype) if w is None else transform_weights(maps, turned_copy(w), tiling)
     finish = begin(dx, g, make_finish)
-    sums = maps.kernel.rows * maps.kernel.columns * tiling.sums_plane * dtype.itemsize
-    chunks = max(1, min(max(2, min(SUMS, SUM_BYTES // sums)), _block.count_items(g)))
+    chunks = _count_sums(maps, tiling, g, dtype.itemsize)
     totals = _tape.scratch((chunks, dw.size), dtype)
     _run(maps, x, dy, gx, g, tiling, weights, np.zeros(tiling.width, dtype), totals, dx.reshape(-1), finish)
     merge(totals, dw.reshape(-1))
     return finish
+
+
+def _count_sums(maps, tiling, g, itemsize):
+    """How many partial sums of dw there are; a work item has one at most."""
+    tiles = g.batch * tiling.columns * -(-g.result_h // g.spread)
+    sums = maps.kernel.rows * maps.kernel.columns * tiling.sums_plane * itemsize
+    wanted = max(2, min(SUMS, SUM_BYTES // sums, max(4, tiles // WORTH // 2 * 2)))
+    return max(1, min(wanted, _block.count_items(g)))
