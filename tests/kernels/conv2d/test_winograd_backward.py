@@ -98,12 +98,12 @@ def test_bits_do_not_depend_on_the_number_of_threads() -> None:
 
 @pytest.mark.parametrize(
     ("sums", "worth", "items", "expected"),
-    [(1, 1, 100, 2), (1 << 30, 1, 100, _winograd_backward.SUMS), (1 << 30, 9, 100, 6), (1 << 30, 1, 1, 1)],
+    [(1, 1, 100, 2), (1 << 30, 1, 100, _winograd_backward.SUMS), (1 << 30, 16, 100, 6), (1 << 30, 1, 1, 1)],
 )
 def test_partial_sums_are_bounded(
     sums: int, worth: int, items: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By memory, by the number of tiles (60 here) and of work items: a sum without any would be merged for nothing."""
+    """By memory, by the number of tiles (100 here) and of work items: a sum without any would be merged for nothing."""
     monkeypatch.setattr(_winograd_backward, "SUM_BYTES", sums)
     monkeypatch.setattr(_winograd_backward, "WORTH", worth)
     monkeypatch.setattr(_winograd_backward._block, "count_items", lambda g: items)
