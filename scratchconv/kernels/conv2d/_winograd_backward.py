@@ -20,6 +20,7 @@ from scratchconv.kernels.conv2d._finish import begin, finish_item
 from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._panels import turned_copy
 from scratchconv.kernels.conv2d._winograd_tiles import (
+    PATCH_STEPS,
     Part,
     clear_padding,
     multiply,
@@ -85,9 +86,9 @@ def _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fre
     shape, lanes = maps.tile, simd.lanes_of(s)
     source, tiles = start + tiling.source_at, start + tiling.tiles_at
     transform_patches(maps.source, g, tiling, part, s, start + tiling.block_at,
-                      s, source, tiling.source_plane, tiling.group * lanes, lanes)  # fmt: skip
+                      s, source, tiling.source_plane, tiling.group * lanes, lanes, ahead)  # fmt: skip
     transform_patches(maps.gradient, gx, tiling, part, s, start + tiling.x_at,
-                      s, tiles, tiling.tiles_plane, lanes, tiling.lanes)  # fmt: skip
+                      s, tiles, tiling.tiles_plane, lanes, tiling.lanes, ahead)  # fmt: skip
     _add_products(maps, tiling, part.tiles, s, tiles, source, start + tiling.sums_at, fresh, ahead)
     if weights.size:
         for panel in range(tiling.width // shape.width):
@@ -99,11 +100,12 @@ def _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fre
 
 @inner
 def _count_steps(maps, tiling, tiles, both):
-    """Steps of the innermost loops for as many tiles: of the products, and of dx if ``both`` gradients are wanted."""
+    """Steps of as many tiles: of the innermost loops of the products, of dx if ``both`` are wanted, and of patches."""
     steps = tiling.lanes // maps.products.rows * (tiling.sums_width // maps.products.width) * tiles
     if both:
         steps += (tiles + maps.tile.rows - 1) // maps.tile.rows * (tiling.width // maps.tile.width) * tiling.depth
-    return steps * maps.source.rows * maps.source.columns
+    patches = PATCH_STEPS * tiles * (tiling.pitch + tiling.lanes) // maps.products.lanes
+    return steps * maps.source.rows * maps.source.columns + patches
 
 
 @helper
@@ -123,7 +125,7 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
         begin_list(ahead)
         list_source(ahead, s, dy, g, item + 1)
         list_source(ahead, s, x, gx, item + 1)
-        list_finish(ahead, s, finish, dx, g, item)
+        list_finish(ahead, s, finish, dx, g, item, x)
         end_list(ahead, s, steps)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows * g.spread, tile, min(tiling.group, tiles - tile))

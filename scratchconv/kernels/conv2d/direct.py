@@ -107,7 +107,7 @@ def _compute(first, last, shape, x, g, table, weights, bias, y, finish, block, a
         # Plain arrays stream through the caches by themselves: there, to ask for them ahead costs more than it brings.
         if x.kind != PLAIN or finish.kind != NOTHING:
             list_source(ahead, y, x, g, item + 1)
-            list_finish(ahead, y, finish, y, g, item)
+            list_finish(ahead, y, finish, y, g, item, x)
         tiles = _block.images_of(g, item) * _block.result_rows_of(g, item) * g.result_w // shape.rows + 1
         end_list(ahead, y, tiles * groups * panels * TURN)
         for phase in range(table.pieces.shape[1]):

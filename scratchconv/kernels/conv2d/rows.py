@@ -97,7 +97,7 @@ def _compute(first, last, shape, source, g, taps, part, weights, bias, y, finish
         rows, yi = _block.rows_of(g, item), _block.result_offset(g, item)
         begin_list(ahead)
         if received:
-            list_finish(ahead, s, finish, y, g, item)
+            list_finish(ahead, s, finish, y, g, item, source)
         list_source(ahead, s, source, g, item + 1)
         end_list(ahead, s, rows * TURN)
         _block.fill_block(source, g, item, s, at)

@@ -28,6 +28,7 @@ from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad
 from scratchconv.kernels.conv2d._weight_grad import run_weight_grad as direct_weight_grad
 from scratchconv.kernels.conv2d._winograd_tiles import (
+    PATCH_STEPS,
     Part,
     clear_padding,
     multiply,
@@ -75,7 +76,7 @@ def _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias):
     shape, lanes = maps.tile, simd.lanes_of(s)
     source, products = start + tiling.source_at, start + tiling.result_at
     transform_patches(maps.source, g, tiling, part, s, start + tiling.block_at,
-                      s, source, tiling.source_plane, tiling.group * lanes, lanes)  # fmt: skip
+                      s, source, tiling.source_plane, tiling.group * lanes, lanes, ahead)  # fmt: skip
     for panel in range(tiling.width // shape.width):
         w = panel * tiling.depth * shape.width
         multiply(maps, tiling, part.tiles, s, source, weights, w, products, ahead)
@@ -96,9 +97,10 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
         tiles = _block.images_of(g, item) * rows * tiling.columns
         steps = (tiles + maps.tile.rows - 1) // maps.tile.rows * (tiling.width // maps.tile.width) * tiling.depth
         begin_list(ahead)
-        list_finish(ahead, s, finish, y, g, item)
+        list_finish(ahead, s, finish, y, g, item, source)
         list_source(ahead, s, source, g, item + 1)
-        end_list(ahead, s, steps * maps.source.rows * maps.source.columns)
+        steps = steps * maps.source.rows * maps.source.columns
+        end_list(ahead, s, steps + PATCH_STEPS * tiles * g.pixel // simd.lanes_of(s))
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows * g.spread, tile, min(tiling.group, tiles - tile))
             _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias)
