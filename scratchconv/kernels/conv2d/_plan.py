@@ -62,6 +62,11 @@ class Direction(NamedTuple):
         """Result pixels of one phase."""
         return max(0, -(-(self.result - phase) // self.spread))
 
+    def reach(self, phase: int) -> np.ndarray:
+        """The first tap that lies inside the source, and that behind the last, at each position of a phase."""
+        shifts, start = [shift for shift, _ in self.phases[phase]], self.step * np.arange(self.count(phase))
+        return np.stack([np.searchsorted(shifts, -start), np.searchsorted(shifts, self.source - start)])
+
 
 @functools.lru_cache(maxsize=512)
 def forward_direction(size: int, out: int, taps: int, stride: int, padding: int, dilation: int) -> Direction:
@@ -141,23 +146,19 @@ def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: 
 class Plan(NamedTuple):
     """Tables of one direction, for kernels.
 
-    ``pieces[variant, phase]`` = first, count, first run, last run, run length, weights row.
+    ``pieces[variant, phase]`` = first pixel, pixels, first run, last run, column taps, weights row, joined.
     Variant 1 is the last, possibly smaller, work item of a batch (or strip of an image); variant 0 all others.
+    The taps of a row are ``joined`` if each begins where the one before ends, channels included.
     """
 
     source: np.ndarray  # flat offset of each result pixel's first source pixel within a block
     result: np.ndarray  # flat offset of each result pixel among the work item's results
-    pieces: np.ndarray  # (2, phases, 6)
-    runs: np.ndarray  # flat offset of each run from the pixel's first source pixel
-    taps: np.ndarray  # tap number u*KW+v of each run's taps, phase after phase: the order of the packed weights
+    pieces: np.ndarray  # (2, phases, 7)
+    runs: np.ndarray  # flat offset of each tap from the pixel's first source pixel
+    taps: np.ndarray  # tap number u*KW+v of each run, phase after phase: the order of the packed weights
     lines: np.ndarray  # (pixels, 2): first and last row (in its phase) of the tile that begins with a pixel
+    columns: np.ndarray  # (pixels, 2): first column tap inside the source for some pixel of it, and behind the last
     shifts: np.ndarray  # how many source rows each run lies from its result row's first
-
-
-def _runs(columns: tuple[tuple[int, int], ...], joinable: bool) -> list[tuple[tuple[int, int], ...]]:
-    """Cut the taps of a kernel row into runs of neighbours, all of one length."""
-    adjacent = all(right[0] == left[0] + 1 for left, right in pairwise(columns))
-    return [columns] if columns and joinable and adjacent else [(tap,) for tap in columns]
 
 
 @functools.lru_cache(maxsize=512)
@@ -169,36 +170,50 @@ def plan(row: Direction, column: Direction, strip: Strip, batch: int, group: int
     runs: list[int] = []
     shifts: list[int] = []
     taps: list[int] = []
-    pieces = np.zeros((2, len(row.phases) * len(column.phases), 6), np.int64)
-    for phase, ((a, row_taps), (b, column_taps)) in enumerate(product(enumerate(row.phases), enumerate(column.phases))):
-        parts = _runs(column_taps, joinable=group == strip.pixel)
-        length = len(parts[0]) * group if parts else 0
-        first_run, first_row = len(runs), len(taps) * group
-        for (shift, u), part in product(row_taps, parts):
+    pieces = np.zeros((2, len(row.phases) * len(column.phases), 7), np.int64)
+    for phase, (a, b) in enumerate(product(range(len(row.phases)), range(len(column.phases)))):
+        row_taps, column_taps = row.phases[a], column.phases[b]
+        adjacent = all(next_one[0] == one[0] + 1 for one, next_one in pairwise(column_taps))
+        first_run, joined = len(runs), group == strip.pixel and adjacent
+        for (shift, u), (across, v) in product(row_taps, column_taps):
             shifts.append(shift)
-            runs.append((shift - top) * pitch + (part[0][0] - left) * strip.pixel)
-            taps += [u * column.taps + v for _, v in part]
+            runs.append((shift - top) * pitch + (across - left) * strip.pixel)
+            taps.append(u * column.taps + v)
         for variant, (images, high, missing) in enumerate(_variants(strip, row, batch)):
-            n, i, j = np.indices((images, max(0, high - missing[a]), column.count(b))).reshape(3, -1)
+            counts = images, max(0, high - missing[a]), column.count(b)
+            n, i, j = _pixels(counts, row.reach(a) if strip.rows == row.positions else None, column.reach(b))
             first = sum(table.size for table, *_ in positions)
-            pieces[variant, phase] = first, n.size, first_run, len(runs), length, first_row
+            pieces[variant, phase] = first, n.size, first_run, len(runs), len(column_taps), first_run * group, joined
             source = n * strip.height * pitch + i * row.step * pitch + j * column.step * strip.pixel
             pixel = (n * row.result + i * row.spread + a) * column.result + j * column.spread + b
             # The last tile of a piece may be short of pixels: it computes the last one again.
             fill = (0, rows if n.size else 0)
-            positions.append(tuple(np.pad(table, fill, "edge") for table in (source, pixel * results, i)))
-    joined = (np.concatenate(tables).astype(np.int64) for tables in zip(*positions, strict=True))
-    source_table, result_table, lines = joined
+            tables = (source, pixel * results, i, *column.reach(b)[:, j])
+            positions.append(tuple(np.pad(table, fill, "edge") for table in tables))
+    joined_tables = (np.concatenate(tables).astype(np.int64) for tables in zip(*positions, strict=True))
+    source, result, lines, begin, end = joined_tables
+    spans = _spans(lines, lines, rows), _spans(begin, end, rows)
     runs_table, taps_table, shifts_table = (np.array(table, np.int64) for table in (runs, taps, shifts))
-    return Plan(source_table, result_table, pieces, runs_table, taps_table, _spans(lines, rows), shifts_table)
+    return Plan(source, result, pieces, runs_table, taps_table, *spans, shifts_table)
 
 
-def _spans(lines: np.ndarray, rows: int) -> np.ndarray:
-    """Smallest and largest of ``rows`` neighbours, from each one on."""
-    if not lines.size:
+def _pixels(counts: tuple[int, int, int], rows: np.ndarray | None, columns: np.ndarray) -> np.ndarray:
+    """Image, row and column of all pixels; those with the same taps inside the source follow each other.
+
+    ``rows`` and ``columns`` tell the taps (see reach). A strip does not know which of its rows leave the image.
+    """
+    n, i, j = np.indices(counts).reshape(3, -1)
+    keys = (*columns[::-1, j], *(rows[::-1, i] if rows is not None else ()))
+    order = np.lexsort(keys)
+    return np.stack([n[order], i[order], j[order]])
+
+
+def _spans(first: np.ndarray, last: np.ndarray, rows: int) -> np.ndarray:
+    """Smallest ``first`` and largest ``last`` of ``rows`` neighbours, from each one on."""
+    if not first.size:
         return np.zeros((0, 2), np.int64)
-    tiles = np.lib.stride_tricks.sliding_window_view(np.pad(lines, (0, rows - 1), "edge"), rows)
-    return np.stack([tiles.min(1), tiles.max(1)], 1)
+    tiles = [np.lib.stride_tricks.sliding_window_view(np.pad(x, (0, rows - 1), "edge"), rows) for x in (first, last)]
+    return np.stack([tiles[0].min(1), tiles[1].max(1)], 1)
 
 
 def _variants(strip: Strip, row: Direction, batch: int) -> list[tuple[int, int, list[int]]]:

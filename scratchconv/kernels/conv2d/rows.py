@@ -64,11 +64,11 @@ def _convolve(
     simd.keep_apart()
     step, where = channels * shape.width, simd.grid_offsets(shape, 1, results, 0)
     for i in range(rows):
-        fetch(ahead, s)
         for j in range(0, width, shape.rows):
             first = min(j, width - shape.rows)
             acc, w = simd.spread(shape, bias, 0), 0
             for u in range(taps):
+                fetch(ahead, s)
                 x = at + (i + u) * line + first * pixel
                 for c in range(channels):
                     acc = simd.outer_fma_row(
@@ -95,10 +95,11 @@ def _compute(first, last, shape, source, g, taps, part, weights, bias, y, finish
     for item in range(first, last):
         rows, yi = _block.rows_of(g, item), _block.result_offset(g, item)
         begin_list(ahead)
-        if received:
+        if not dropped:
             list_finish(ahead, s, finish, y, g, item)
         list_source(ahead, s, source, g, item + 1)
-        end_list(ahead, s, rows * TURN)
+        tiles = (g.result_w + shape.rows - 1) // shape.rows
+        end_list(ahead, s, rows * tiles * taps * TURN)
         _block.fill_block(source, g, item, s, at)
         for i in range(0, rows, part):
             n, to = min(part, rows - i), yi + i * size
