@@ -62,9 +62,9 @@ class Direction(NamedTuple):
         """Result pixels of one phase."""
         return max(0, -(-(self.result - phase) // self.spread))
 
-    def reach(self, phase: int) -> np.ndarray:
+    def reach(self, phase: int, positions: int) -> np.ndarray:
         """The first tap that lies inside the source, and that behind the last, at each position of a phase."""
-        shifts, start = [shift for shift, _ in self.phases[phase]], self.step * np.arange(self.count(phase))
+        shifts, start = [shift for shift, _ in self.phases[phase]], self.step * np.arange(positions)
         return np.stack([np.searchsorted(shifts, -start), np.searchsorted(shifts, self.source - start)])
 
 
@@ -146,74 +146,64 @@ def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: 
 class Plan(NamedTuple):
     """Tables of one direction, for kernels.
 
-    ``pieces[variant, phase]`` = first pixel, pixels, first run, last run, column taps, weights row, joined.
+    ``pieces[variant, phase]`` = first tile, last tile, first run, row taps, column taps, joined.
     Variant 1 is the last, possibly smaller, work item of a batch (or strip of an image); variant 0 all others.
     The taps of a row are ``joined`` if each begins where the one before ends, channels included.
     """
 
-    source: np.ndarray  # flat offset of each result pixel's first source pixel within a block
+    source: np.ndarray  # flat offset of each result pixel's first source pixel within a block, tile after tile
     result: np.ndarray  # flat offset of each result pixel among the work item's results
-    pieces: np.ndarray  # (2, phases, 7)
+    pieces: np.ndarray  # (2, phases, 6)
+    windows: np.ndarray  # (strips, tiles, 4): from which row tap to which, and column tap, some pixel has taps inside
     runs: np.ndarray  # flat offset of each tap from the pixel's first source pixel
     taps: np.ndarray  # tap number u*KW+v of each run, phase after phase: the order of the packed weights
-    lines: np.ndarray  # (pixels, 2): first and last row (in its phase) of the tile that begins with a pixel
-    columns: np.ndarray  # (pixels, 2): first column tap inside the source for some pixel of it, and behind the last
-    shifts: np.ndarray  # how many source rows each run lies from its result row's first
 
 
 @functools.lru_cache(maxsize=512)
 def plan(row: Direction, column: Direction, strip: Strip, batch: int, group: int, results: int, rows: int) -> Plan:
     """Work out all tables: ``group`` source channels a group, ``results`` channels a result pixel, ``rows`` a tile."""
-    pitch = strip.width * strip.pixel
+    pitch, strips = strip.width * strip.pixel, -(-row.positions // strip.rows)
     top, left = (row.low, column.low) if strip.copied else (0, 0)
-    positions: list[tuple[np.ndarray, ...]] = []
-    runs: list[int] = []
-    shifts: list[int] = []
-    taps: list[int] = []
-    pieces = np.zeros((2, len(row.phases) * len(column.phases), 7), np.int64)
+    pieces = np.zeros((2, len(row.phases) * len(column.phases), 6), np.int64)
+    tiles: list[tuple[np.ndarray, ...]] = []
+    runs: list[tuple[int, int]] = []
     for phase, (a, b) in enumerate(product(range(len(row.phases)), range(len(column.phases)))):
         row_taps, column_taps = row.phases[a], column.phases[b]
-        adjacent = all(next_one[0] == one[0] + 1 for one, next_one in pairwise(column_taps))
-        first_run, joined = len(runs), group == strip.pixel and adjacent
-        for (shift, u), (across, v) in product(row_taps, column_taps):
-            shifts.append(shift)
-            runs.append((shift - top) * pitch + (across - left) * strip.pixel)
-            taps.append(u * column.taps + v)
+        joined = group == strip.pixel and all(after[0] == before[0] + 1 for before, after in pairwise(column_taps))
+        walk = len(runs), len(row_taps), len(column_taps), joined
+        for (down, u), (across, v) in product(row_taps, column_taps):
+            runs.append(((down - top) * pitch + (across - left) * strip.pixel, u * column.taps + v))
+        row_reach = row.reach(a, strips * strip.rows).reshape(2, strips, strip.rows)
+        column_reach = column.reach(b, column.count(b))
         for variant, (images, high, missing) in enumerate(_variants(strip, row, batch)):
             counts = images, max(0, high - missing[a]), column.count(b)
-            n, i, j = _pixels(counts, row.reach(a) if strip.rows == row.positions else None, column.reach(b))
-            first = sum(table.size for table, *_ in positions)
-            pieces[variant, phase] = first, n.size, first_run, len(runs), len(column_taps), first_run * group, joined
+            n, i, j = _tiles(counts, row_reach[:, 0] if strips == 1 else None, column_reach, rows)
             source = n * strip.height * pitch + i * row.step * pitch + j * column.step * strip.pixel
             pixel = (n * row.result + i * row.spread + a) * column.result + j * column.spread + b
-            # The last tile of a piece may be short of pixels: it computes the last one again.
-            fill = (0, rows if n.size else 0)
-            tables = (source, pixel * results, i, *column.reach(b)[:, j])
-            positions.append(tuple(np.pad(table, fill, "edge") for table in tables))
-    joined_tables = (np.concatenate(tables).astype(np.int64) for tables in zip(*positions, strict=True))
-    source, result, lines, begin, end = joined_tables
-    spans = _spans(lines, lines, rows), _spans(begin, end, rows)
-    runs_table, taps_table, shifts_table = (np.array(table, np.int64) for table in (runs, taps, shifts))
-    return Plan(source, result, pieces, runs_table, taps_table, *spans, shifts_table)
+            first = sum(len(tile) for tile, *_ in tiles)
+            pieces[variant, phase] = first, first + len(n), *walk
+            inside = (*_union(row_reach[:, :, i]), *_union(np.tile(column_reach[:, None, j], (1, strips, 1, 1))))
+            tiles.append((source, pixel * results, np.stack(inside, 2).swapaxes(0, 1)))
+    source, result, windows = (np.concatenate(tables).astype(np.int64) for tables in zip(*tiles, strict=True))
+    offsets, taps = np.array(runs, np.int64).reshape(-1, 2).T.copy()
+    return Plan(source.ravel(), result.ravel(), pieces, windows.swapaxes(0, 1).copy(), offsets, taps)
 
 
-def _pixels(counts: tuple[int, int, int], rows: np.ndarray | None, columns: np.ndarray) -> np.ndarray:
-    """Image, row and column of all pixels; those with the same taps inside the source follow each other.
+def _tiles(counts: tuple[int, int, int], rows: np.ndarray | None, columns: np.ndarray, size: int) -> np.ndarray:
+    """Image, row and column of all pixels, in tiles; those with the same taps inside the source follow each other.
 
-    ``rows`` and ``columns`` tell the taps (see reach). A strip does not know which of its rows leave the image.
+    ``rows`` and ``columns`` tell the taps (see reach). In a strip the columns alone count, for any strip may have the
+    tile. The last tile may be short of pixels: it has the last one again.
     """
     n, i, j = np.indices(counts).reshape(3, -1)
-    keys = (*columns[::-1, j], *(rows[::-1, i] if rows is not None else ()))
-    order = np.lexsort(keys)
-    return np.stack([n[order], i[order], j[order]])
+    order = np.lexsort((*columns[::-1, j], *(() if rows is None else rows[::-1, i])))
+    pixels = np.stack([n[order], i[order], j[order]])
+    return np.pad(pixels, ((0, 0), (0, -n.size % size)), "edge").reshape(3, -1, size)
 
 
-def _spans(first: np.ndarray, last: np.ndarray, rows: int) -> np.ndarray:
-    """Smallest ``first`` and largest ``last`` of ``rows`` neighbours, from each one on."""
-    if not first.size:
-        return np.zeros((0, 2), np.int64)
-    tiles = [np.lib.stride_tricks.sliding_window_view(np.pad(x, (0, rows - 1), "edge"), rows) for x in (first, last)]
-    return np.stack([tiles[0].min(1), tiles[1].max(1)], 1)
+def _union(reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """From which tap to which the pixels (the last axis) of each tile reach."""
+    return reach[0].min(-1), reach[1].max(-1)
 
 
 def _variants(strip: Strip, row: Direction, batch: int) -> list[tuple[int, int, list[int]]]:

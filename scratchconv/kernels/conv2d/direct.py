@@ -52,42 +52,30 @@ CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own 
 
 
 @inner
-def _rows_inside(g, piece, shifts, first_row, last_row):
-    """The runs of a piece that some row of results finds inside the source: the first, and that after the last."""
-    begin, end, taps = piece[2], piece[3], piece[4]
-    while begin < end and last_row * g.step + shifts[begin] < 0:
-        begin += taps
-    while begin < end and first_row * g.step + shifts[end - 1] >= g.source_h:
-        end -= taps
-    return begin, end
-
-
-@inner
-def _convolve(shape, x, origin, g, top, piece, channels, table, weights, wi, bias, f, y, yi, filters, streams, ahead):
+def _convolve(shape, x, origin, strip, piece, channels, table, weights, wi, bias, f, y, yi, filters, streams, ahead):
     """The convolution: for each tile of pixels, for each tap inside the source, for each channel.
 
-    The work item begins with result row ``top``; ``table`` is a Plan. Results go past the caches if they ``stream``;
-    fetches from the list ``ahead``, whose offsets count from y.
+    ``table`` is a Plan. Results go past the caches if they ``stream``; fetches from the list ``ahead``, whose offsets
+    count from y.
     """
     simd.keep_apart()
-    first_run, taps, first_weight, joined, steps = piece[2], piece[4], piece[5], piece[6], 0
-    for q in range(piece[0], piece[0] + piece[1], shape.rows):
-        begin, end = _rows_inside(g, piece, table.shifts, top + table.lines[q, 0], top + table.lines[q, 1])
-        left, count = table.columns[q, 0], table.columns[q, 1] - table.columns[q, 0]
+    windows, taps, joined, steps = table.windows, piece[4], piece[5], 0
+    for tile in range(piece[0], piece[1]):
+        left, count = windows[strip, tile, 2], windows[strip, tile, 3] - windows[strip, tile, 2]
         parts, length = (1, count * channels) if joined else (count, channels)
-        pixels = simd.row_offsets(shape, table.source, q)
+        pixels = simd.row_offsets(shape, table.source, tile * shape.rows)
         acc = simd.spread(shape, bias, f)
-        while begin < end:
+        for u in range(windows[strip, tile, 0], windows[strip, tile, 1]):
             steps += parts * length
             if steps >= TURN:
                 fetch(ahead, y)
                 steps = 0
-            for t in range(begin + left, begin + left + parts):
-                first, w = origin + table.runs[t], wi + (first_weight + (t - first_run) * channels) * shape.width
+            run = piece[2] + u * taps + left
+            for t in range(run, run + parts):
+                first, w = origin + table.runs[t], wi + t * channels * shape.width
                 for k in range(length):
                     acc = simd.outer_fma(acc, x, first + k, pixels, weights, w + k * shape.width)
-            begin += taps
-        where = simd.row_offsets(shape, table.result, q)
+        where = simd.row_offsets(shape, table.result, tile * shape.rows)
         if filters < shape.width:
             simd.tile_store_partial(acc, y, yi, where, filters)
         elif streams:
@@ -97,13 +85,12 @@ def _convolve(shape, x, origin, g, top, piece, channels, table, weights, wi, bia
 
 
 @inner
-def _fetches(shape, pieces, channels):
+def _fetches(pieces, channels):
     """How often a work item fetches for each panel of filters: with each row of taps of a tile, or each few."""
     total = 0
     for p in range(pieces.shape[0]):
-        taps = max(1, pieces[p, 4])
-        rows = (pieces[p, 1] // shape.rows + 1) * (pieces[p, 3] - pieces[p, 2]) // taps
-        total += rows // ((TURN - 1) // (taps * channels) + 1)
+        rows = (pieces[p, 1] - pieces[p, 0]) * pieces[p, 3]
+        total += rows // ((TURN - 1) // max(1, pieces[p, 4] * channels) + 1)
     return total
 
 
@@ -128,13 +115,13 @@ def _compute(first, last, shape, x, g, table, weights, bias, y, finish, block, a
         begin_list(ahead)
         list_source(ahead, y, x, g, item + 1)
         list_finish(ahead, y, finish, y, g, item)
-        end_list(ahead, y, _fetches(shape, table.pieces[variant], per_group) * groups * panels * TURN)
+        end_list(ahead, y, _fetches(table.pieces[variant], per_group) * groups * panels * TURN)
         for phase in range(table.pieces.shape[1]):
             piece = table.pieces[variant, phase]
             for gp in range(groups * panels):
                 group, f = gp // panels, gp % panels * shape.width
                 _convolve(
-                    shape, image, origin + group * per_group, g, item % g.strips * g.rows, piece, per_group, table,
+                    shape, image, origin + group * per_group, item % g.strips, piece, per_group, table,
                     weights, gp * depth * shape.width, bias, gp * shape.width,
                     y, at + group * filters + f, filters - f, streams, ahead,
                 )  # fmt: skip

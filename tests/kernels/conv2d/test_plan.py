@@ -123,7 +123,7 @@ def test_a_kernel_row_is_walked_at_once_where_its_taps_are_neighbours() -> None:
         row, column = directions(g, gradient=False)
         strip = _plan.cut(row, column, g.batch, g.channels, 4, FREE)
         plan = _plan.plan(row, column, strip, g.batch, g.channels // g.groups, g.filters, 6)
-        return plan.runs.tolist(), plan.taps.tolist(), bool(plan.pieces[0, 0, 6])
+        return plan.runs.tolist(), plan.taps.tolist(), bool(plan.pieces[0, 0, 5])
 
     # Rows of 9 pixels of 2 channels: kernel rows begin 18 apart, their taps 2.
     assert runs(ConvGeometry(1, (8, 9), 2, (2, 3), 5)) == ([0, 2, 4, 18, 20, 22], [0, 1, 2, 3, 4, 5], True)
@@ -145,15 +145,16 @@ def test_the_tables_walk_the_convolution(g: ConvGeometry, gradient: bool, pixels
     for item in range(items):
         last = item == items - 1 if strips == 1 else item % strips == strips - 1
         base = (item // strips * strip.images * row.result + item % strips * strip.rows * row.spread) * column.result
-        for phase, (first, count, *_) in enumerate(plan.pieces[int(last)]):
+        for phase, (first, behind, *_) in enumerate(plan.pieces[int(last)]):
             a, b = divmod(phase, len(column.phases))
-            for q in range(first, first + count):
-                pixel = base + int(plan.result[q]) // results
+            of_piece = (base + plan.result[first * rows : behind * rows] // results).tolist()
+            whole = len(set(of_piece))
+            assert set(of_piece[whole:]) <= {of_piece[whole - 1]} if whole else not of_piece
+            assert len(of_piece) < whole + rows  # the last tile may be short: it has its last pixel again
+            for pixel in of_piece[:whole]:
                 written.append(pixel)
                 assert pixel // column.result % row.result % row.spread == a
                 assert pixel % column.result % column.spread == b
-            if count:  # the last tile may read on: there it finds the last pixel again
-                assert set(plan.result[first + count : first + count + rows]) == {plan.result[first + count - 1]}
     assert sorted(written) == list(range(g.batch * row.result * column.result))
 
 
@@ -165,11 +166,11 @@ def test_the_runs_of_each_phase_hold_its_taps(g: ConvGeometry, gradient: bool) -
     plan = _plan.plan(row, column, strip, 1, group, 1, 4)
     top, left = (row.low, column.low) if strip.copied else (0, 0)
     for piece, (row_taps, column_taps) in zip(plan.pieces[0], product(row.phases, column.phases), strict=True):
-        _, _, first, last, taps, weights_row, joined = (int(number) for number in piece)
-        assert taps == len(column_taps)
+        _, _, first, rows_of_taps, taps, joined = (int(number) for number in piece)
+        assert (rows_of_taps, taps) == (len(row_taps), len(column_taps))
         assert bool(joined) == (group == strip.pixel and all(q[0] == p[0] + 1 for p, q in pairwise(column_taps)))
-        tap = weights_row // group
-        at = list(zip(plan.runs[first:last].tolist(), plan.taps[tap : tap + last - first].tolist(), strict=True))
+        of_phase = slice(first, first + rows_of_taps * taps)
+        at = list(zip(plan.runs[of_phase].tolist(), plan.taps[of_phase].tolist(), strict=True))
         wanted = [
             (((r - top) * strip.width + c - left) * strip.pixel, u * g.kernel[1] + v)
             for r, u in row_taps
@@ -178,7 +179,7 @@ def test_the_runs_of_each_phase_hold_its_taps(g: ConvGeometry, gradient: bool) -
         assert at == wanted
 
 
-def test_a_tile_knows_the_rows_it_touches_and_the_taps_it_needs() -> None:
+def test_a_tile_knows_the_taps_it_needs() -> None:
     """Two images of 3 x 2 pixels: columns 0 and 1 need one tap less than three each, rows 0 and 2 likewise."""
     row = _plan.forward_direction(3, 3, 3, 1, 1, 1)
     column = _plan.forward_direction(2, 2, 3, 1, 1, 1)
@@ -186,22 +187,29 @@ def test_a_tile_knows_the_rows_it_touches_and_the_taps_it_needs() -> None:
     plan = _plan.plan(row, column, strip, 2, 1, 1, 4)
     # Of both images pixel (2, 1), then (2, 0); (1, 1), (1, 0); (0, 1), (0, 0).
     np.testing.assert_array_equal(plan.result[:12], [5, 11, 4, 10, 3, 9, 2, 8, 1, 7, 0, 6])
-    np.testing.assert_array_equal(plan.lines[[0, 4, 8]], [[2, 2], [1, 1], [0, 0]])
-    np.testing.assert_array_equal(plan.columns[[0, 2, 4, 8]], [[0, 3], [0, 3], [0, 3], [0, 3]])
+    np.testing.assert_array_equal(plan.windows[0, :3], [[0, 2, 0, 3], [0, 3, 0, 3], [1, 3, 0, 3]])
     pairs = _plan.plan(row, column, strip, 2, 1, 1, 2)
-    np.testing.assert_array_equal(pairs.columns[[0, 2, 4]], [[0, 2], [1, 3], [0, 2]])
-    np.testing.assert_array_equal(plan.shifts, [-1, -1, -1, 0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(pairs.windows[0, :3], [[0, 2, 0, 2], [0, 2, 1, 3], [0, 3, 0, 2]])
 
 
 @given(conv_geometries(), st.booleans(), st.integers(1, 60), st.integers(1, 6))
-def test_no_tile_leaves_out_a_tap_that_lies_inside(g: ConvGeometry, gradient: bool, pixels: int, rows: int) -> None:
+def test_tiles_leave_out_no_tap_inside_and_hold_some_pixel_for_each_end(
+    g: ConvGeometry, gradient: bool, pixels: int, rows: int
+) -> None:
     row, column = directions(g, gradient=gradient)
     strip = _plan.cut(row, column, g.batch, g.channels, 4, Limits(1 << 20, pixels, pixels))
     plan = _plan.plan(row, column, strip, g.batch, 1, 1, rows)
-    for phase, (first, count, *_) in enumerate(plan.pieces[0]):
-        taps = column.phases[phase % len(column.phases)]
-        for q in range(first, first + count):
-            begin, end = plan.columns[first + (q - first) // rows * rows]
-            position = plan.result[q] % column.result // column.spread * column.step
-            inside = [k for k, (shift, _) in enumerate(taps) if 0 <= position + shift < column.source]
-            assert all(begin <= k < end for k in inside)
+    last = plan.windows.shape[0] - 1
+    for (strip_number, variant), phase in product([(0, 0), (last, 1)], range(plan.pieces.shape[1])):
+        first, behind, *_ = plan.pieces[variant, phase]
+        a, b = divmod(phase, len(column.phases))
+        for tile in range(first, behind):
+            at = plan.result[tile * rows : (tile + 1) * rows]
+            i = at // column.result % row.result // row.spread + strip_number * strip.rows
+            j = at % column.result // column.spread
+            wanted = []
+            for direction, taps, positions in ((row, row.phases[a], i), (column, column.phases[b], j)):
+                shifts = [shift for shift, _ in taps]
+                start = positions[:, None] * direction.step + np.array(shifts, np.int64)
+                wanted += [(start < 0).sum(1).min(), (start < direction.source).sum(1).max()]
+            np.testing.assert_array_equal(plan.windows[strip_number, tile], wanted)
