@@ -134,8 +134,8 @@ def take(ahead, s, steps):
 
 
 @inner
-def fetch(ahead, s):
-    """Ask for the lines of the next TURN steps: for loops that do much between their steps."""
-    begin, last = take(ahead, s, TURN)
+def fetch(ahead, s, steps=TURN):
+    """Ask for the lines of the next ``steps`` steps at once: for loops that do much between their steps."""
+    begin, last = take(ahead, s, steps)
     for i in range(begin, last + 1, _line(s)):
         simd.prefetch(s, i)

@@ -104,6 +104,7 @@ class Limits(NamedTuple):
     join: int  # small images are joined while their result pixels stay within this number
     pixels: int  # result pixels of a strip, at least one row
     copy: bool = False  # copy the source even where no tap leaves the image
+    in_place: bool = False  # else read it in place even where taps do: the kernel leaves them out
 
 
 class Strip(NamedTuple):
@@ -122,7 +123,7 @@ def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: 
     """Choose the largest work items within ``limits``."""
     inside = row.low >= 0 and (row.positions - 1) * row.step + row.high < row.source
     inside = inside and column.low >= 0 and (column.positions - 1) * column.step + column.high < column.source
-    copied = limits.copy or not inside
+    copied = limits.copy or not (inside or limits.in_place)
     # Pixels that lie a multiple of four cache lines apart would compete for few of the sets of L1.
     pixel = channels + (64 // itemsize if copied and column.step * channels * itemsize % 256 == 0 else 0)
     width = (column.positions - 1) * column.step + column.high - column.low + 1 if copied else column.source
