@@ -30,7 +30,7 @@ from scratchconv import simd
 
 # (rows, vecs) of the tile menu and its share of the FMA peak, by number of vector registers. The tile, its weight
 # vectors and one broadcast must fit the registers; at least 8 accumulators hide the latency of an FMA.
-_MENU = {16: ((6, 2, 1.0), (4, 3, 0.97), (12, 1, 0.85)), 32: ((14, 2, 1.0), (8, 3, 0.97), (14, 1, 0.88))}
+_MENU = {16: ((6, 2, 1.0), (4, 3, 0.97), (12, 1, 0.85)), 32: ((14, 2, 1.0), (8, 3, 0.97), (28, 1, 0.85))}
 
 
 class Direction(NamedTuple):
