@@ -20,6 +20,7 @@ CURSOR, END, PACE, FIRST = 0, 1, 2, 3  # of a list: the stretch in use, the end,
 LIST = FIRST + 2 * 11  # elements of a list: room for ten stretches, start and stop of each, and one that is empty
 TURN = 64  # steps that ``fetch`` takes at once, if it is not told
 _UNIT = 1024  # PACE counts lines in 1024 steps
+_VECTORS = 64 // simd.vector_bytes()  # of a cache line
 
 
 class Stretch(NamedTuple):
@@ -107,9 +108,15 @@ def list_finish(ahead, s, f, y, g, item, source):
 
 
 @inner
+def _line(s):
+    """Elements of a cache line: a constant of the machine code, where ``s.itemsize`` would have to be divided by."""
+    return simd.lanes_of(s) * _VECTORS
+
+
+@inner
 def end_list(ahead, s, steps):
     """Close the list, which is to be fetched in ``steps`` steps."""
-    lines, line = 0, 64 // s.itemsize
+    lines, line = 0, _line(s)
     for k in range(FIRST, ahead[END], 2):
         lines += (ahead[k + 1] - ahead[k] + line - 1) // line
     ahead[ahead[END]], ahead[ahead[END] + 1] = 0, 1
@@ -119,7 +126,7 @@ def end_list(ahead, s, steps):
 @inner
 def take(ahead, s, steps):
     """First and last element of what to fetch in the next ``steps`` steps: a line in each, the last one again."""
-    k, line = ahead[CURSOR], 64 // s.itemsize
+    k, line = ahead[CURSOR], _line(s)
     begin, stop = ahead[k], ahead[k + 1]
     end = begin + min(steps, steps * ahead[PACE] // _UNIT + 1) * line
     if k < ahead[END]:
@@ -133,5 +140,5 @@ def take(ahead, s, steps):
 def fetch(ahead, s, steps=TURN):
     """Ask for the lines of the next ``steps`` steps at once: for loops that do much between their steps."""
     begin, last = take(ahead, s, steps)
-    for i in range(begin, last + 1, 64 // s.itemsize):
+    for i in range(begin, last + 1, _line(s)):
         simd.prefetch(s, i)

@@ -23,6 +23,7 @@ from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._plan import choose_tile, forward_direction
 from scratchconv.kernels.conv2d._source import PLAIN, plain, read_rows
 
+NEAR = 4  # tiles wide that a pixel of dy may be to be read where it lies: farther apart they meet in few sets of L2
 LONG = 4096  # pixels of an image that bias_grad sums in registers
 
 
@@ -41,11 +42,10 @@ def _sum_pixels(shape, x, origin, g, images, window, dy, di, pixel, rows, total,
         for i in range(window[0], window[1]):
             start = origin + (n * g.height + i * g.step) * g.width * g.pixel
             d = di + (n * rows + i) * g.result_w * pixel
-            next_line, last = take(ahead, total, 2 * (window[3] - window[2]))
+            next_line, last = take(ahead, total, window[3] - window[2])
             for j in range(window[2], window[3]):
                 simd.prefetch(total, next_line)
-                simd.prefetch(total, min(next_line + fetched, last))
-                next_line = min(next_line + 2 * fetched, last)
+                next_line = min(next_line + fetched, last)
                 at = simd.opaque(start + j * g.column_step * g.pixel)
                 acc = simd.outer_fma(acc, x, at, offsets, dy, d + j * pixel)
     return acc
@@ -119,7 +119,7 @@ def _item(shape, x, origin, dy, di, g, item, tables, panels, scratch, total, at,
         group, f = panel // panels.of_group, panel % panels.of_group * shape.width
         lane = group * filters + f
         lanes, li, pixel = dy, di + lane, g.results
-        if filters > shape.width or f + shape.width > filters:
+        if g.results > NEAR * shape.width or f + shape.width > filters:
             pad_lanes(dy, li, pixel, filters - f, shape.width, images * rows * g.result_w, padded, pi)
             lanes, li, pixel = padded, pi, shape.width
         for r in range(tables.starts.size):
@@ -143,25 +143,28 @@ def _work(task, chunks, blocks, shape, x, dy, g, tables, groups, total):
     dense, dense_at = aligned_empty(total, pixels * g.results if dy.kind != PLAIN else 0)
     padded, padded_at = aligned_empty(total, pixels * width)
     scratch = _Scratch(block, dense, dense_at, padded, padded_at, ahead)
-    _sum_items(_block.chunk_of(g, chunk, chunks), shape, x, dy, g, tables, panels, scratch,
+    first, last = _block.chunk_of(g, chunk, chunks)
+    # After the last block of filters, the thread's next task is probably that of the next items.
+    following = _block.work_items(g) if block_of_filters == blocks - 1 else last
+    _sum_items(first, last, following, shape, x, dy, g, tables, panels, scratch,
                total, chunk * (total.size // chunks))  # fmt: skip
 
 
 @inner
-def _sum_items(items, shape, x, dy, g, tables, panels, scratch, total, at):
-    """Write the sum of the gradients of work items, the first and that after the last, to ``total[at:]``."""
-    ahead, (first, last) = scratch.ahead, items
+def _sum_items(first, last, following, shape, x, dy, g, tables, panels, scratch, total, at):
+    """Write the sum of the gradients of work items to ``total[at:]``; fetch the next one ahead, below ``following``."""
+    ahead = scratch.ahead
     begin_list(ahead)
     end_list(ahead, total, 1)
     for item in range(first, last):
         image, origin = _block.place(x, g, item, scratch.block)
         gradient, di = _place_gradient(dy, g, item, scratch.dense, scratch.dense_at)
-        if item + 1 < last:
+        if item + 1 < following:
             begin_list(ahead)
             list_source(ahead, total, x, g, item + 1)
             list_arrays(ahead, total, dy, result_stretch(g, item + 1))
             pixels = _block.images_of(g, item) * _block.rows_of(g, item) * g.result_w
-            end_list(ahead, total, 2 * tables.starts.size * (panels.last - panels.first) * pixels)
+            end_list(ahead, total, tables.starts.size * (panels.last - panels.first) * pixels)
         _item(shape, image, origin, gradient, di, g, item, tables, panels, scratch, total, at, item == first)
 
 
