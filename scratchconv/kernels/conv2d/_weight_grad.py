@@ -7,6 +7,7 @@ are merged in float64. There are always the same chunks, whatever the number of 
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -202,17 +203,22 @@ def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exa
         _run_weight_grad(x, dy, stride, padding, dilation, groups, dw)
 
 
-def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
-    sizes = (x.rows, x.columns), (dy.rows, dy.columns)
-    dims = zip(*sizes, dw.shape[:2], stride, padding, dilation, strict=True)
+@functools.lru_cache(maxsize=512)
+def _lay_out(x, dy, w, stride, padding, dilation, groups, dtype, copy):
+    """Work items, tile, Tables, and whether these are exact; ``x``, ``dy`` and ``w`` are shapes."""
+    dims = zip(x[1:3], dy[1:3], w[:2], stride, padding, dilation, strict=True)
     directions = tuple(forward_direction(*dim) for dim in dims)
-    batch = x.first.size // max(1, x.rows * x.columns * x.channels)
-    shapes = [(batch, source.rows, source.columns, source.channels) for source in (x, dy)] + [dw.shape]
-    g, shape, runs = plan.arrange(*shapes, directions, dilation, groups, dw.dtype, copy=x.kind != PLAIN)
+    g, shape, runs = plan.arrange(x, dy, w, directions, dilation, groups, dtype, copy)
     if not g.copied and shape.taps == shape.rows and runs[1] % shape.rows:
         # Rows past the end of a run are read for nothing, maybe beyond the end of x. A block has room for that.
-        g, shape, runs = plan.arrange(*shapes, directions, dilation, groups, dw.dtype, copy=True)
-    tables, exact = plan.tables(g, dw.shape, directions, dilation, shape, runs)
+        g, shape, runs = plan.arrange(x, dy, w, directions, dilation, groups, dtype, copy=True)
+    return g, shape, *plan.tables(g, w, directions, dilation, shape, runs)
+
+
+def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
+    batch = x.first.size // max(1, x.rows * x.columns * x.channels)
+    shapes = [(batch, source.rows, source.columns, source.channels) for source in (x, dy)] + [dw.shape]
+    g, shape, tables, exact = _lay_out(*shapes, stride, padding, dilation, groups, dw.dtype, x.kind != PLAIN)
     chunks, blocks = plan.divide(g, dw, groups, shape.width, x.kind == PLAIN == dy.kind)
     if chunks == 0:
         _tape.do(dw.fill, 0)
