@@ -18,7 +18,7 @@ from scratchconv.kernels.conv2d._source import GRADIENT, POOLED, SKIP, SKIP_AFFI
 
 CURSOR, END, PACE, FIRST = 0, 1, 2, 3  # of a list: the stretch in use, the end, lines a step, the first stretch
 LIST = FIRST + 2 * 11  # elements of a list: room for ten stretches, start and stop of each, and one that is empty
-TURN = 64  # steps that ``fetch`` takes at once
+TURN = 64  # steps that ``fetch`` takes at once, if it is not told
 _UNIT = 1024  # PACE counts lines in 1024 steps
 _VECTORS = 64 // simd.vector_bytes()  # of a cache line
 
@@ -89,14 +89,17 @@ def list_source(ahead, s, source, g, item):
 
 
 @inner
-def list_finish(ahead, s, f, y, g, item):
-    """Add where the results of a work item go in ``y``, unless past the caches, and what finishing them reads."""
+def list_finish(ahead, s, f, y, g, item, source):
+    """Add where the results of a work item go in ``y``, unless past the caches, and what finishing them reads.
+
+    All but the first array of ``source``, which the item has read: it has just come.
+    """
     stretch = result_stretch(g, item)
     if not f.streams:
         _append(ahead, s, y, stretch)
-    if f.kind & (SUMS | MASK_AFFINE):
+    if f.kind & (SUMS | MASK_AFFINE) and simd.address_of(f.z) != simd.address_of(source.first):
         _append(ahead, s, f.z, stretch)
-    if f.kind & MASK:
+    if f.kind & MASK and simd.address_of(f.a) != simd.address_of(source.first):
         _append(ahead, s, f.a, stretch)
     if f.kind & EXTRA:
         _append(ahead, s, f.extra, stretch)

@@ -263,27 +263,31 @@ def _sum_images(chunk, shape, single, x, steps, totals):
 
 
 @threaded_kernel
-def _sum_columns(shape, single, x, steps, totals):
-    """totals[chunk, f] = Σ x[n, q, f] over the chunk's images n and all pixels q; x (N, pixels, F), totals float64
+def _sum_columns(shape, single, x, steps, totals, out):
+    """out[f] = Σ x[n, q, f] over all images n and pixels q; x (N, pixels, F), totals float64 (chunks, F) for the parts
 
-    Owns: a task writes totals[chunk]. Cost: one addition an element; reads x once.
+    Owns: a task writes totals[chunk], the caller out. Cost: one addition an element; reads x once.
     """
     simd.run_tasks(_sum_images, totals.shape[0], shape, single, x, steps, totals)
+    for f in range(out.size):
+        total = 0.0
+        for chunk in range(totals.shape[0]):
+            total += totals[chunk, f]
+        out[f] = total
 
 
 def bias_grad(dy, db):
     """As naive.bias_grad."""
-    shape = choose_tile(dy.shape[3], dy.dtype)
+    shape, single, steps = _summing(dy.shape[3], dy.dtype)
     totals = _tape.scratch((plan.CHUNKS, dy.shape[3]), np.float64)
-    steps = np.arange(shape.rows) * dy.shape[3]
-    single = simd.TileShape(1, shape.vecs, dy.dtype)
     batch, rows, columns, filters = dy.shape
     # A long sum in registers loses digits: large images are taken row by row.
     stretches = (batch, rows * columns) if rows * columns <= LONG else (batch * rows, columns)
-    _sum_columns(shape, single, dy.reshape(*stretches, filters), steps, totals)
-    _tape.do(_add_rows, totals, db)
+    _sum_columns(shape, single, dy.reshape(*stretches, filters), steps, totals, db)
 
 
-def _add_rows(totals, out):
-    """out[f] = Σ_k totals[k, f], in float64."""
-    out[...] = totals.sum(axis=0)
+@functools.lru_cache(maxsize=256)
+def _summing(filters, dtype):
+    """The tile that adds up pixels, another for one pixel, and where the rows of the first begin."""
+    shape = choose_tile(filters, dtype)
+    return shape, simd.TileShape(1, shape.vecs, dtype), np.arange(shape.rows) * filters

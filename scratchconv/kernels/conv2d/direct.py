@@ -113,7 +113,7 @@ def _compute(first, last, shape, x, g, table, weights, bias, y, finish, block, a
         at, variant = _block.result_offset(g, item), _block.is_last(g, item)
         streams = finish.kind == NOTHING and finish.streams and filters % simd.lanes_of(y) == 0
         begin_list(ahead)
-        list_finish(ahead, y, finish, y, g, item)
+        list_finish(ahead, y, finish, y, g, item, x)
         list_source(ahead, y, x, g, item + 1)
         end_list(ahead, y, _fetches(table.pieces[variant], per_group) * groups * panels * TURN)
         for phase in range(table.pieces.shape[1]):

@@ -20,6 +20,7 @@ from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d._ahead import LIST, TURN, begin_list, end_list, fetch, list_finish, list_source
 from scratchconv.kernels.conv2d._finish import DROP, MOMENTS, RECEIVE, SELECT, finish_item, measure
+from scratchconv.kernels.conv2d._panels import turned
 from scratchconv.kernels.conv2d._plan import Limits, cut, forward_direction
 from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
@@ -98,7 +99,7 @@ def _compute(first, last, shape, source, g, taps, part, weights, bias, y, finish
         rows, yi = _block.rows_of(g, item), _block.result_offset(g, item)
         begin_list(ahead)
         if not dropped:
-            list_finish(ahead, s, finish, y, g, item)
+            list_finish(ahead, s, finish, y, g, item, source)
         list_source(ahead, s, source, g, item + 1)
         tiles = (g.result_w + shape.rows - 1) // shape.rows
         end_list(ahead, s, rows * tiles * taps * TURN)
@@ -161,11 +162,6 @@ def _part(g, dtype):
     most = max(2, simd.cache_bytes(1) // 2 // max(1, g.result_w * g.results * dtype.itemsize))
     rows = -(-g.rows // -(-g.rows // most))
     return rows + rows % 2
-
-
-def turned(w):
-    """Kernels for the input gradient: (KH, KW, F, C), rotated by half a turn."""
-    return w[::-1, ::-1].transpose(0, 1, 3, 2)
 
 
 def prepare_forward(source, w, b, stride, padding, dilation, groups, y, precision="exact"):
