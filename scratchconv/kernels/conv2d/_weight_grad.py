@@ -42,10 +42,11 @@ def _sum_pixels(shape, x, origin, g, images, window, dy, di, pixel, rows, total,
         for i in range(window[0], window[1]):
             start = origin + (n * g.height + i * g.step) * g.width * g.pixel
             d = di + (n * rows + i) * g.result_w * pixel
-            next_line, last = take(ahead, total, window[3] - window[2])
+            next_line, last = take(ahead, total, 2 * (window[3] - window[2]))
             for j in range(window[2], window[3]):
-                simd.prefetch(total, next_line)
-                next_line = min(next_line + fetched, last)
+                for _ in range(2):
+                    simd.prefetch(total, next_line)
+                    next_line = min(next_line + fetched, last)
                 at = simd.opaque(start + j * g.column_step * g.pixel)
                 acc = simd.outer_fma(acc, x, at, offsets, dy, d + j * pixel)
     return acc
@@ -164,7 +165,7 @@ def _sum_items(first, last, following, shape, x, dy, g, tables, panels, scratch,
             list_source(ahead, total, x, g, item + 1)
             list_arrays(ahead, total, dy, result_stretch(g, item + 1))
             pixels = _block.images_of(g, item) * _block.rows_of(g, item) * g.result_w
-            end_list(ahead, total, tables.starts.size * (panels.last - panels.first) * pixels)
+            end_list(ahead, total, 2 * tables.starts.size * (panels.last - panels.first) * pixels)
         _item(shape, image, origin, gradient, di, g, item, tables, panels, scratch, total, at, item == first)
 
 
