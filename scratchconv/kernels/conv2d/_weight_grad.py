@@ -42,10 +42,11 @@ def _sum_pixels(shape, x, origin, g, images, window, dy, di, pixel, rows, total,
         for i in range(window[0], window[1]):
             start = origin + (n * g.height + i * g.step) * g.width * g.pixel
             d = di + (n * rows + i) * g.result_w * pixel
-            next_line, last = take(ahead, total, window[3] - window[2])
+            next_line, last = take(ahead, total, 2 * (window[3] - window[2]))
             for j in range(window[2], window[3]):
-                simd.prefetch(total, next_line)
-                next_line = min(next_line + fetched, last)
+                for _ in range(2):
+                    simd.prefetch(total, next_line)
+                    next_line = min(next_line + fetched, last)
                 at = simd.opaque(start + j * g.column_step * g.pixel)
                 acc = simd.outer_fma(acc, x, at, offsets, dy, d + j * pixel)
     return acc
@@ -164,7 +165,7 @@ def _sum_items(first, last, following, shape, x, dy, g, tables, panels, scratch,
             list_source(ahead, total, x, g, item + 1)
             list_arrays(ahead, total, dy, result_stretch(g, item + 1))
             pixels = _block.images_of(g, item) * _block.rows_of(g, item) * g.result_w
-            end_list(ahead, total, tables.starts.size * (panels.last - panels.first) * pixels)
+            end_list(ahead, total, 2 * tables.starts.size * (panels.last - panels.first) * pixels)
         _item(shape, image, origin, gradient, di, g, item, tables, panels, scratch, total, at, item == first)
 
 
@@ -203,17 +204,22 @@ def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exa
         _run_weight_grad(x, dy, stride, padding, dilation, groups, dw)
 
 
-def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
-    sizes = (x.rows, x.columns), (dy.rows, dy.columns)
-    dims = zip(*sizes, dw.shape[:2], stride, padding, dilation, strict=True)
+@functools.lru_cache(maxsize=512)
+def _lay_out(x, dy, w, stride, padding, dilation, groups, dtype, copy):
+    """Work items, tile, Tables, and whether these are exact; ``x``, ``dy`` and ``w`` are shapes."""
+    dims = zip(x[1:3], dy[1:3], w[:2], stride, padding, dilation, strict=True)
     directions = tuple(forward_direction(*dim) for dim in dims)
-    batch = x.first.size // max(1, x.rows * x.columns * x.channels)
-    shapes = [(batch, source.rows, source.columns, source.channels) for source in (x, dy)] + [dw.shape]
-    g, shape, runs = plan.arrange(*shapes, directions, dilation, groups, dw.dtype, copy=x.kind != PLAIN)
+    g, shape, runs = plan.arrange(x, dy, w, directions, dilation, groups, dtype, copy)
     if not g.copied and shape.taps == shape.rows and runs[1] % shape.rows:
         # Rows past the end of a run are read for nothing, maybe beyond the end of x. A block has room for that.
-        g, shape, runs = plan.arrange(*shapes, directions, dilation, groups, dw.dtype, copy=True)
-    tables, exact = plan.tables(g, dw.shape, directions, dilation, shape, runs)
+        g, shape, runs = plan.arrange(x, dy, w, directions, dilation, groups, dtype, copy=True)
+    return g, shape, *plan.tables(g, w, directions, dilation, shape, runs)
+
+
+def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
+    batch = x.first.size // max(1, x.rows * x.columns * x.channels)
+    shapes = [(batch, source.rows, source.columns, source.channels) for source in (x, dy)] + [dw.shape]
+    g, shape, tables, exact = _lay_out(*shapes, stride, padding, dilation, groups, dw.dtype, x.kind != PLAIN)
     chunks, blocks = plan.divide(g, dw, groups, shape.width, x.kind == PLAIN == dy.kind)
     if chunks == 0:
         _tape.do(dw.fill, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import NamedTuple
 
@@ -75,7 +74,6 @@ def choose_tile(runs, length, width, dtype, small):
     return simd.TileShape(rows, vecs, dtype, taps=rows)
 
 
-@functools.lru_cache(maxsize=512)
 def tables(g, shape, directions, dilation, tile, runs):
     """Return the Tables for dw of this ``shape``, and whether they are exact: no row lies past the end of dw."""
     starts, row_at = row_tables(g, shape, dilation, tile, runs)
