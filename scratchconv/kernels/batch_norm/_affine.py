@@ -31,7 +31,8 @@ def move_running(mean, var, count, momentum, running_mean, running_var, batches)
 
     Adds one to ``batches`` (1,), if it is not empty.
     """
-    batches += 1
+    for k in range(batches.size):
+        batches[k] += 1
     unbiased = count / (count - 1.0)
     for c in range(mean.size):
         running_mean[c] = (1.0 - momentum) * np.float64(running_mean[c]) + momentum * mean[c]

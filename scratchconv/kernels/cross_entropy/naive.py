@@ -70,7 +70,7 @@ def loss(x, target, weight, ignore_index, smoothing, logp, losses, totals):
     whose label is no class (-1: none).
     """
     rows, classes = logp.shape
-    totals[:] = 0, 0, -1
+    totals[0], totals[1], totals[2] = 0.0, 0.0, -1.0
     for r in range(rows):
         largest = np.float64(x[r, 0])
         for c in range(classes):

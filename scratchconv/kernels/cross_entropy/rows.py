@@ -47,7 +47,7 @@ def loss(x, target, weight, ignore_index, smoothing, logp, losses, totals):
     """See naive. Owns: piece i writes its block of rows of logp and of losses; the caller adds them up, in order."""
     pieces = _pieces(x)
     simd.run_tasks(_loss_rows, pieces, x, target, weight, ignore_index, smoothing, logp, losses, pieces)
-    totals[:] = 0, 0, -1
+    totals[0], totals[1], totals[2] = 0.0, 0.0, -1.0
     for r in range(losses.size):
         totals[0] += losses[r]
         if 0 <= target[r] < x.shape[1]:

@@ -190,9 +190,9 @@ def _sum_rows(tile, a, first, numbers, step, b, c, low, high, out, row):
 
 @kernel
 def bias_gradient(dy, db):
-    """db[f] = sum_n dy[n,f], in float64. Cost: N*F flop, dy read once."""
-    total = np.zeros(db.size)
-    for n in range(dy.shape[0]):
-        for f in range(db.size):
-            total[f] += np.float64(dy[n, f])
-    db[:] = total
+    """db[f] = sum_n dy[n,f], in float64. Cost: N*F flop, dy read once a cache line of filters."""
+    for f in range(db.size):
+        total = 0.0
+        for n in range(dy.shape[0]):
+            total += np.float64(dy[n, f])
+        db[f] = total
