@@ -23,7 +23,7 @@ from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._plan import choose_tile, forward_direction
 from scratchconv.kernels.conv2d._source import PLAIN, plain, read_rows
 
-NEAR = 4  # tiles wide that a pixel of dy may be to be read where it lies: farther apart they meet in few sets of L2
+NEAR = 2  # tiles wide that a pixel of dy may be to be read where it lies, if L2 has room: farther apart they collide
 LONG = 4096  # pixels of an image that bias_grad sums in registers
 
 
@@ -120,7 +120,8 @@ def _item(shape, x, origin, dy, di, g, item, tables, panels, scratch, total, at,
         group, f = panel // panels.of_group, panel % panels.of_group * shape.width
         lane = group * filters + f
         lanes, li, pixel = dy, di + lane, g.results
-        if g.results > NEAR * shape.width or f + shape.width > filters:
+        far = filters > shape.width and (g.results > NEAR * shape.width or not tables.pairs)
+        if far or f + shape.width > filters:
             pad_lanes(dy, li, pixel, filters - f, shape.width, images * rows * g.result_w, padded, pi)
             lanes, li, pixel = padded, pi, shape.width
         for r in range(tables.starts.size):
@@ -146,7 +147,7 @@ def _work(task, chunks, blocks, shape, x, dy, g, tables, groups, total):
     scratch = _Scratch(block, dense, dense_at, padded, padded_at, ahead)
     first, last = _block.chunk_of(g, chunk, chunks)
     # After the last block of filters, the thread's next task is probably that of the next items.
-    following = _block.work_items(g) if block_of_filters == blocks - 1 else last
+    following = _block.work_items(g) if block_of_filters == blocks - 1 and tables.pairs else last
     _sum_items(first, last, following, shape, x, dy, g, tables, panels, scratch,
                total, chunk * (total.size // chunks))  # fmt: skip
 

@@ -26,6 +26,7 @@ class Tables(NamedTuple):
     starts: np.ndarray
     windows: np.ndarray
     row_at: np.ndarray  # in elements of dw
+    pairs: bool  # whether L2 holds what two work items read
 
 
 def divide(g, dw, groups, width, cheap):
@@ -78,7 +79,10 @@ def tables(g, shape, directions, dilation, tile, runs):
     """Return the Tables for dw of this ``shape``, and whether they are exact: no row lies past the end of dw."""
     starts, row_at = row_tables(g, shape, dilation, tile, runs)
     exact = bool(row_at.max(initial=0) < math.prod(shape[:3]))
-    return Tables(starts, windows(g, shape, directions, runs, len(starts)), row_at * shape[3]), exact
+    source_rows, rows = (g.rows * g.step, g.rows) if g.strips > 1 else (g.images * g.source_h, g.images * g.rows)
+    item = (source_rows * g.source_w * g.channels + rows * g.result_w * g.results) * tile.dtype.itemsize
+    pairs = 2 * item <= simd.cache_bytes(2)
+    return Tables(starts, windows(g, shape, directions, runs, len(starts)), row_at * shape[3], pairs), exact
 
 
 def row_tables(g, shape, dilation, tile, runs):

@@ -53,3 +53,15 @@ def test_taps_in_the_padding_are_left_out() -> None:
     np.testing.assert_array_equal(windows[::2], [(*u, *v) for u in ((1, 7), (0, 7), (0, 6)) for v in
                                                  ((1, 7), (0, 7), (0, 6))])  # fmt: skip
     np.testing.assert_array_equal(plan.windows(block, shapes[2], directions, (3, 48), 18), [(0, 7, 0, 7)] * 18)
+
+
+@pytest.mark.parametrize(("channels", "fits"), [(64, True), (1024, False)])
+def test_the_next_item_is_fetched_across_tasks_if_the_cache_holds_both(
+    channels: int, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simd, "cache_bytes", lambda level: 1 << 20)
+    shapes = (100, 8, 8, channels), (100, 8, 8, 64), (1, 1, channels, 64)
+    directions = (_plan.forward_direction(8, 8, 1, 1, 0, 1),) * 2
+    g, shape, runs = plan.arrange(*shapes, directions, (1, 1), 1, np.dtype(np.float32), copy=False)
+    tables, _ = plan.tables(g, shapes[2], directions, (1, 1), shape, runs)
+    assert tables.pairs == fits
