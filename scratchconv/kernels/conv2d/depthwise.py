@@ -33,41 +33,35 @@ _ROWS = {2: (6, 5), 1: (9, 12)}  # pixels of a tile by its vectors; more are no 
 _EDGE = 8  # vectors of a tile of one pixel: it shares nothing, and should at least begin seldom
 
 
-class Panels(NamedTuple):
-    """Weights (panels, taps, width) and bias (panels, width), flat, of the channels that ``panel_channels`` tells."""
-
-    weights: np.ndarray
-    bias: np.ndarray
-
-
 @inner
-def _stretch(shape, x, xi, row, columns, phase, first, last, channels, taps, w, bias, y, yi):
-    """The pixels ``first`` to ``last - 1`` of a row's phase, whose tiles lie inside the image or are one pixel wide.
-
-    ``row`` is as _tap_rows returns it. The last tile overlaps the one before, and the last panel of channels likewise.
-    """
+def _stretch(shape, x, xi, row, columns, first, last, channels, w, bias, y, yi):
+    """The pixels of all phases at the positions ``first`` to ``last - 1`` of a row, in tiles; the last tile overlaps."""
     simd.keep_apart()
-    gap, w_gap = columns.phases[phase, GAP] * channels, columns.phases[phase, TAP_GAP] * shape.width
     offsets = simd.grid_offsets(shape, 1, columns.step * channels, 0)
     where = simd.grid_offsets(shape, 1, columns.spread * channels, 0)
-    for p in range(0, bias.size, shape.width):
-        c = min(p, channels - shape.width)
-        for stop in range(first + shape.rows, last + shape.rows, shape.rows):
-            j = min(stop, last) - shape.rows
+    for stop in range(first + shape.rows, last + shape.rows, shape.rows):
+        j = min(stop, last) - shape.rows
+        for phase in range(columns.phases.shape[0]):
+            if j >= positions(columns, phase):
+                continue
+            gap, w_gap = columns.phases[phase, GAP] * channels, columns.phases[phase, TAP_GAP] * channels
             begin, end = reach(columns, phase, j)
-            at = xi + c + row[0] + (j * columns.step + columns.phases[phase, SHIFT]) * channels + begin * gap
-            wi = p * taps + row[3] + columns.phases[phase, TAP] * shape.width + begin * w_gap
-            acc = simd.spread(shape, bias, p)
-            for u in range(row[2]):
-                xk, wk = at + u * row[1], wi + u * row[4]
-                if shape.taps > 1:  # a load for each pixel of a stretch of neighbours, not for each of their taps
-                    acc = simd.lane_fma_row(shape, acc, x, simd.opaque(xk), channels, w, wk, w_gap)
-                else:
-                    for _ in range(end - begin):
-                        acc = simd.lane_fma(acc, x, simd.opaque(xk), offsets, w, wk)
-                        xk += gap
-                        wk += w_gap
-            simd.tile_store(acc, y, yi + c + j * columns.spread * channels, where)
+            at = xi + row[0] + (j * columns.step + columns.phases[phase, SHIFT]) * channels + begin * gap
+            tap = row[3] + columns.phases[phase, TAP] * channels + begin * w_gap
+            to = yi + (j * columns.spread + phase) * channels
+            for end_of_panel in range(shape.width, channels + shape.width, shape.width):
+                c = min(end_of_panel, channels) - shape.width
+                acc = simd.spread(shape, bias, c)
+                for u in range(row[2]):
+                    xk, wk = at + c + u * row[1], tap + c + u * row[4]
+                    if shape.taps > 1:  # a load for each pixel of a stretch of neighbours, not for each of their taps
+                        acc = simd.lane_fma_row(shape, acc, x, simd.opaque(xk), channels, w, wk, w_gap)
+                    else:
+                        for _ in range(end - begin):
+                            acc = simd.lane_fma(acc, x, simd.opaque(xk), offsets, w, wk)
+                            xk += gap
+                            wk += w_gap
+                simd.tile_store(acc, y, to + c, where)
 
 
 @inner
@@ -80,28 +74,22 @@ def _tap_rows(rows, phase, i, line, kw, width):
 
 
 @helper
-def _work(task, tasks, shape, single, x, batch, rows, columns, channels, kernel, inside, edge, y):
+def _work(task, tasks, shape, single, x, batch, rows, columns, channels, kernel, w, bias, inside, y):
     """Compute the result rows of one task."""
-    count, line, taps = batch * rows.result, columns.source * channels, kernel[0] * kernel[1]
+    count, line = batch * rows.result, columns.source * channels
+    first, last = inside
     for r in range(task * count // tasks, (task + 1) * count // tasks):
         n, h = r // rows.result, r % rows.result
         i = h // rows.spread
-        row = _tap_rows(rows, h % rows.spread, i, line, kernel[1], shape.width)
-        edge_row = _tap_rows(rows, h % rows.spread, i, line, kernel[1], single.width)
-        xi = (n * rows.source + i * rows.step) * line
-        for phase in range(columns.phases.shape[0]):
-            first, last = columns.phases[phase, FIRST], columns.phases[phase, LAST]
-            if last - first < shape.rows:
-                first, last = 0, 0
-            for begin, end in ((0, first), (last, positions(columns, phase))):
-                _stretch(single, x, xi, edge_row, columns, phase, begin, end, channels, taps, edge.weights, edge.bias,
-                         y, (r * columns.result + phase) * channels)  # fmt: skip
-            _stretch(shape, x, xi, row, columns, phase, first, last, channels, taps, inside.weights, inside.bias,
-                     y, (r * columns.result + phase) * channels)  # fmt: skip
+        row = _tap_rows(rows, h % rows.spread, i, line, kernel[1], channels)
+        xi, yi = (n * rows.source + i * rows.step) * line, r * columns.result * channels
+        _stretch(single, x, xi, row, columns, 0, first, channels, w, bias, y, yi)
+        _stretch(shape, x, xi, row, columns, first, last, channels, w, bias, y, yi)
+        _stretch(single, x, xi, row, columns, last, positions(columns, 0), channels, w, bias, y, yi)
 
 
 @threaded_kernel
-def _run(shape, single, x, batch, rows, columns, channels, kernel, inside, edge, y):
+def _run(shape, single, x, batch, rows, columns, channels, kernel, w, bias, inside, y):
     """y[n,·,·,c] = bias[c] + Σ_t x[n, tap t of the pixel, c] * w[t,c]; see naive.forward, input_grad
 
     x, y flat NHWC of ``batch`` images, rows and columns Axis, kernel (KH, KW); Panels of the width of ``shape``, whose
@@ -109,7 +97,7 @@ def _run(shape, single, x, batch, rows, columns, channels, kernel, inside, edge,
     result, a load of x each, or one for a kernel row; reads x about KH times, from cache but for the first.
     """
     tasks = min(batch * rows.result, CHUNKS)
-    simd.run_tasks(_work, tasks, tasks, shape, single, x, batch, rows, columns, channels, kernel, inside, edge, y)
+    simd.run_tasks(_work, tasks, tasks, shape, single, x, batch, rows, columns, channels, kernel, w, bias, inside, y)
 
 
 def _shared_taps(columns, taps):
@@ -118,24 +106,19 @@ def _shared_taps(columns, taps):
     return taps if neighbours and taps <= _MOST_TAPS else 1
 
 
-def _panels(w, bias, width):
-    """Lay the weights (KH, KW, 1, C) out in panels."""
-    channels = panel_channels(w.shape[3], width)
-    weights = np.ascontiguousarray(w.reshape(-1, w.shape[3])[:, channels].transpose(1, 0, 2))
-    return Panels(weights.reshape(-1), bias[channels].reshape(-1))
-
-
 def _launch(x, w, bias, y, directions):
     """Choose tiles, lay the weights out, run."""
     channels, lanes = x.shape[3], simd.lanes(x.dtype)
     rows, columns = (axis(direction) for direction in directions)
-    inside = int(np.max(columns.phases[:, LAST] - columns.phases[:, FIRST]))
+    first = min(int(np.max(columns.phases[:, FIRST])), columns.result)
+    last = int(np.min(columns.phases[:, LAST]))
     vecs = 2 if channels >= 2 * lanes else 1
-    high = min(_ROWS[vecs], key=lambda n: -(-inside // n) * n)
+    high = min(_ROWS[vecs], key=lambda n: -(-(last - first) // n) * n)
+    if last - first < high:
+        first, last = 0, 0
     shape = simd.TileShape(high, vecs, x.dtype, taps=_shared_taps(columns, w.shape[1]))
     single = simd.TileShape(1, min(_EDGE, channels // lanes), x.dtype)
-    panels = _panels(w, bias, shape.width), _panels(w, bias, single.width)
-    _run(shape, single, x.reshape(-1), len(x), rows, columns, channels, w.shape[:2], *panels, y.reshape(-1))
+    _run(shape, single, x.reshape(-1), len(x), rows, columns, channels, w.shape[:2], w.reshape(-1), bias, (first, last), y.reshape(-1))
 
 
 def forward(x, w, b, stride, padding, dilation, groups, y):
