@@ -23,6 +23,7 @@ from scratchconv.kernels.conv2d import direct
 from scratchconv.kernels.conv2d._axis import FIRST, GAP, LAST, SHIFT, TAP, TAP_GAP, axis, positions, reach
 from scratchconv.kernels.conv2d._depthwise_grad import panel_channels, weight_grad
 from scratchconv.kernels.conv2d._plan import forward_direction, input_grad_direction
+from scratchconv.kernels.conv2d._source import goes_past_caches
 from scratchconv.kernels.conv2d._weight_grad import bias_grad
 
 __all__ = ["bias_grad", "forward", "input_grad", "weight_grad"]
@@ -34,7 +35,7 @@ _EDGE = 8  # vectors of a tile of one pixel: it shares nothing, and should at le
 
 
 @inner
-def _stretch(shape, x, xi, row, columns, first, last, channels, w, bias, y, yi):
+def _stretch(shape, x, xi, row, columns, first, last, channels, w, bias, past, y, yi):
     """The pixels of all phases at the positions ``first`` to ``last - 1`` of a row, in tiles; the last tile overlaps."""
     simd.keep_apart()
     offsets = simd.grid_offsets(shape, 1, columns.step * channels, 0)
@@ -61,7 +62,10 @@ def _stretch(shape, x, xi, row, columns, first, last, channels, w, bias, y, yi):
                             acc = simd.lane_fma(acc, x, simd.opaque(xk), offsets, w, wk)
                             xk += gap
                             wk += w_gap
-                simd.tile_store(acc, y, to + c, where)
+                if past:
+                    simd.tile_stream(acc, y, to + c, where)
+                else:
+                    simd.tile_store(acc, y, to + c, where)
 
 
 @inner
@@ -74,7 +78,7 @@ def _tap_rows(rows, phase, i, line, kw, width):
 
 
 @helper
-def _work(task, tasks, shape, single, x, batch, rows, columns, channels, kernel, w, bias, inside, y):
+def _work(task, tasks, shape, single, x, batch, rows, columns, channels, kernel, w, bias, inside, past, y):
     """Compute the result rows of one task."""
     count, line = batch * rows.result, columns.source * channels
     first, last = inside
@@ -83,13 +87,15 @@ def _work(task, tasks, shape, single, x, batch, rows, columns, channels, kernel,
         i = h // rows.spread
         row = _tap_rows(rows, h % rows.spread, i, line, kernel[1], channels)
         xi, yi = (n * rows.source + i * rows.step) * line, r * columns.result * channels
-        _stretch(single, x, xi, row, columns, 0, first, channels, w, bias, y, yi)
-        _stretch(shape, x, xi, row, columns, first, last, channels, w, bias, y, yi)
-        _stretch(single, x, xi, row, columns, last, positions(columns, 0), channels, w, bias, y, yi)
+        _stretch(single, x, xi, row, columns, 0, first, channels, w, bias, past, y, yi)
+        _stretch(shape, x, xi, row, columns, first, last, channels, w, bias, past, y, yi)
+        _stretch(single, x, xi, row, columns, last, positions(columns, 0), channels, w, bias, past, y, yi)
+    if past:
+        simd.settle()
 
 
 @threaded_kernel
-def _run(shape, single, x, batch, rows, columns, channels, kernel, w, bias, inside, y):
+def _run(shape, single, x, batch, rows, columns, channels, kernel, w, bias, inside, past, y):
     """y[n,·,·,c] = bias[c] + Σ_t x[n, tap t of the pixel, c] * w[t,c]; see naive.forward, input_grad
 
     x, y flat NHWC of ``batch`` images, rows and columns Axis, kernel (KH, KW); Panels of the width of ``shape``, whose
@@ -97,7 +103,7 @@ def _run(shape, single, x, batch, rows, columns, channels, kernel, w, bias, insi
     result, a load of x each, or one for a kernel row; reads x about KH times, from cache but for the first.
     """
     tasks = min(batch * rows.result, CHUNKS)
-    simd.run_tasks(_work, tasks, tasks, shape, single, x, batch, rows, columns, channels, kernel, w, bias, inside, y)
+    simd.run_tasks(_work, tasks, tasks, shape, single, x, batch, rows, columns, channels, kernel, w, bias, inside, past, y)
 
 
 def _shared_taps(columns, taps):
@@ -118,7 +124,7 @@ def _launch(x, w, bias, y, directions):
         first, last = 0, 0
     shape = simd.TileShape(high, vecs, x.dtype, taps=_shared_taps(columns, w.shape[1]))
     single = simd.TileShape(1, min(_EDGE, channels // lanes), x.dtype)
-    _run(shape, single, x.reshape(-1), len(x), rows, columns, channels, w.shape[:2], w.reshape(-1), bias, (first, last), y.reshape(-1))
+    _run(shape, single, x.reshape(-1), len(x), rows, columns, channels, w.shape[:2], w.reshape(-1), bias, (first, last), goes_past_caches(y, channels), y.reshape(-1))
 
 
 def forward(x, w, b, stride, padding, dilation, groups, y):
