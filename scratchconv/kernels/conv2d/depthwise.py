@@ -20,7 +20,7 @@ import numpy as np
 from scratchconv import simd
 from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import direct
-from scratchconv.kernels.conv2d._axis import FIRST, GAP, LAST, SHIFT, TAP, TAP_GAP, axis, positions, reach
+from scratchconv.kernels.conv2d._axis import COUNT, FIRST, GAP, LAST, SHIFT, TAP, TAP_GAP, axis, positions, reach
 from scratchconv.kernels.conv2d._depthwise_grad import panel_channels, weight_grad
 from scratchconv.kernels.conv2d._plan import forward_direction, input_grad_direction
 from scratchconv.kernels.conv2d._source import goes_past_caches
@@ -35,11 +35,14 @@ _EDGE = 8  # vectors of a tile of one pixel: it shares nothing, and should at le
 
 
 @inner
-def _stretch(shape, x, xi, row, columns, first, last, channels, w, bias, past, y, yi):
+def _stretch(shape, x, xi, following, row, columns, first, last, channels, w, bias, past, y, yi):
     """The pixels of all phases at the positions ``first`` to ``last - 1`` of a row, in tiles; the last tile overlaps."""
     simd.keep_apart()
     offsets = simd.grid_offsets(shape, 1, columns.step * channels, 0)
     where = simd.grid_offsets(shape, 1, columns.spread * channels, 0)
+    ahead, stop_ahead = following
+    steps = (last - first + shape.rows - 1) // shape.rows * ((channels + shape.width - 1) // shape.width) * columns.phases.shape[0]
+    pace = ((stop_ahead - ahead) // shape.lanes + steps - 1) // max(1, steps)
     for stop in range(first + shape.rows, last + shape.rows, shape.rows):
         j = min(stop, last) - shape.rows
         for phase in range(columns.phases.shape[0]):
@@ -62,6 +65,9 @@ def _stretch(shape, x, xi, row, columns, first, last, channels, w, bias, past, y
                             acc = simd.lane_fma(acc, x, simd.opaque(xk), offsets, w, wk)
                             xk += gap
                             wk += w_gap
+                for _ in range(pace):
+                    simd.prefetch(x, ahead)
+                    ahead = min(ahead + shape.lanes, stop_ahead)
                 if past:
                     simd.tile_stream(acc, y, to + c, where)
                 else:
@@ -77,6 +83,14 @@ def _tap_rows(rows, phase, i, line, kw, width):
     return first, gap, end - begin, rows.phases[phase, TAP] * kw * width + begin * tap_gap, tap_gap
 
 
+@inner
+def _stop(rows, r):
+    n, h = r // rows.result, r % rows.result
+    phase = h % rows.spread
+    last = h // rows.spread * rows.step + rows.phases[phase, SHIFT] + (rows.phases[phase, COUNT] - 1) * rows.phases[phase, GAP]
+    return n * rows.source + min(rows.source, last + 1)
+
+
 @helper
 def _work(task, tasks, shape, single, x, batch, rows, columns, channels, kernel, w, bias, inside, past, y):
     """Compute the result rows of one task."""
@@ -86,10 +100,11 @@ def _work(task, tasks, shape, single, x, batch, rows, columns, channels, kernel,
         n, h = r // rows.result, r % rows.result
         i = h // rows.spread
         row = _tap_rows(rows, h % rows.spread, i, line, kernel[1], channels)
+        following = _stop(rows, r) * line, min(_stop(rows, r + 1), batch * rows.source) * line
         xi, yi = (n * rows.source + i * rows.step) * line, r * columns.result * channels
-        _stretch(single, x, xi, row, columns, 0, first, channels, w, bias, past, y, yi)
-        _stretch(shape, x, xi, row, columns, first, last, channels, w, bias, past, y, yi)
-        _stretch(single, x, xi, row, columns, last, positions(columns, 0), channels, w, bias, past, y, yi)
+        _stretch(single, x, xi, (0, 0), row, columns, 0, first, channels, w, bias, past, y, yi)
+        _stretch(shape, x, xi, following, row, columns, first, last, channels, w, bias, past, y, yi)
+        _stretch(single, x, xi, (0, 0), row, columns, last, positions(columns, 0), channels, w, bias, past, y, yi)
     if past:
         simd.settle()
 
