@@ -26,25 +26,33 @@ LONG = 4096  # pixels of an image that bias_grad sums in registers
 
 
 @inner
-def _sum_pixels(shape, x, origin, g, images, window, dy, di, pixel, rows, total, ahead):
+def _sum_pixels(shape, several, x, origin, g, images, window, dy, di, pixel, rows, total, ahead):
     """acc[r, l] = Σ_{n,i,j} x[origin of the pixel (n,i,j) + row r] * dy[n,i,j,l]   over the window of i and j
 
     The sum over the pixels of a work item of ``rows`` rows: ``dy`` lies at ``di``, pixel after pixel, ``pixel``
-    elements apart. The tile's rows are ``shape.taps`` neighbours in memory, and so on in the next source row. Fetches
-    from the list ``ahead``, whose offsets count from ``total``.
+    elements apart. The tile's rows are ``shape.taps`` neighbours in memory, and so on in the next source row. Takes
+    ``several`` pixels at a time. Fetches from the list ``ahead``, whose offsets count from ``total``.
     """
     simd.keep_apart()
-    acc, fetched = simd.zeros(shape), 64 // dy.itemsize
-    offsets = simd.grid_offsets(shape, shape.taps, g.width * g.pixel, 1)
+    acc, fetched, count, line = simd.zeros(shape), 64 // dy.itemsize, several.rows, g.width * g.pixel
+    offsets, neighbours = simd.grid_offsets(shape, shape.taps, line, 1), simd.grid_offsets(several, 1, pixel, 0)
+    steps, rest = (window[3] - window[2]) // count, window[3] - (window[3] - window[2]) % count
     for n in range(images):
         for i in range(window[0], window[1]):
-            start = origin + (n * g.height + i * g.step) * g.width * g.pixel
+            start = origin + (n * g.height + i * g.step) * line
             d = di + (n * rows + i) * g.result_w * pixel
-            next_line, last = take(ahead, total, 2 * (window[3] - window[2]))
-            for j in range(window[2], window[3]):
-                simd.prefetch(total, next_line)
-                simd.prefetch(total, min(next_line + fetched, last))
-                next_line = min(next_line + 2 * fetched, last)
+            next_line, last = take(ahead, (count + 1) * steps)
+            for j in range(window[2], rest, count):
+                for _ in range(count + 1):
+                    simd.prefetch(total, next_line)
+                    next_line = min(next_line + fetched, last)
+                at = simd.opaque(start + j * g.column_step * g.pixel)
+                if count > 1:
+                    dys = simd.tile_load(several, dy, d + j * pixel, neighbours)
+                    acc = simd.outer_fma_pixels(shape, several, acc, x, at, line, dys)
+                else:
+                    acc = simd.outer_fma(acc, x, at, offsets, dy, d + j * pixel)
+            for j in range(rest, window[3]):
                 at = simd.opaque(start + j * g.column_step * g.pixel)
                 acc = simd.outer_fma(acc, x, at, offsets, dy, d + j * pixel)
     return acc
@@ -109,7 +117,7 @@ class _Scratch(NamedTuple):
 
 
 @inner
-def _item(shape, x, origin, dy, di, g, item, tables, panels, scratch, total, at, fresh):
+def _item(shape, several, x, origin, dy, di, g, item, tables, panels, scratch, total, at, fresh):
     """Add one work item's gradient to ``total[at:]``, a (tap and channel, filter) matrix: its filters in ``panels``."""
     padded, pi = scratch.padded, scratch.padded_at
     per_group, filters = g.channels // panels.groups, g.results // panels.groups
@@ -118,20 +126,20 @@ def _item(shape, x, origin, dy, di, g, item, tables, panels, scratch, total, at,
         group, f = panel // panels.of_group, panel % panels.of_group * shape.width
         lane = group * filters + f
         lanes, li, pixel = dy, di + lane, g.results
-        if filters > shape.width or f + shape.width > filters:
+        if filters > shape.width or (f + shape.width > filters and item + 1 == _block.work_items(g)):
             pad_lanes(dy, li, pixel, filters - f, shape.width, images * rows * g.result_w, padded, pi)
             lanes, li, pixel = padded, pi, shape.width
         for r in range(tables.starts.size):
             _fetch_sums(shape, total, at + lane, tables.row_at, r)
             first = origin + group * per_group + tables.starts[r]
-            acc = _sum_pixels(shape, x, first, g, images, _window(tables.windows, r, top, rows),
+            acc = _sum_pixels(shape, several, x, first, g, images, _window(tables.windows, r, top, rows),
                               lanes, li, pixel, rows, total, scratch.ahead)  # fmt: skip
             to = simd.row_offsets(shape, tables.row_at, r * shape.rows)
             _add(shape, acc, total, at + lane, to, filters - f, fresh)
 
 
 @helper
-def _work(task, chunks, blocks, shape, x, dy, g, tables, groups, total):
+def _work(task, chunks, blocks, shape, several, x, dy, g, tables, groups, total):
     """total[chunk] = the gradient of its work items, for the panels of one block of filters."""
     chunk, block_of_filters, width = task // blocks, task % blocks, shape.width
     of_group = (g.results // groups + width - 1) // width
@@ -142,12 +150,12 @@ def _work(task, chunks, blocks, shape, x, dy, g, tables, groups, total):
     dense, dense_at = aligned_empty(total, pixels * g.results if dy.kind != PLAIN else 0)
     padded, padded_at = aligned_empty(total, pixels * width)
     scratch = _Scratch(block, dense, dense_at, padded, padded_at, ahead)
-    _sum_items(_block.chunk_of(g, chunk, chunks), shape, x, dy, g, tables, panels, scratch,
+    _sum_items(_block.chunk_of(g, chunk, chunks), shape, several, x, dy, g, tables, panels, scratch,
                total, chunk * (total.size // chunks))  # fmt: skip
 
 
 @inner
-def _sum_items(items, shape, x, dy, g, tables, panels, scratch, total, at):
+def _sum_items(items, shape, several, x, dy, g, tables, panels, scratch, total, at):
     """Write the sum of the gradients of work items, the first and that after the last, to ``total[at:]``."""
     ahead, (first, last) = scratch.ahead, items
     begin_list(ahead)
@@ -159,9 +167,11 @@ def _sum_items(items, shape, x, dy, g, tables, panels, scratch, total, at):
             begin_list(ahead)
             list_source(ahead, total, x, g, item + 1)
             list_arrays(ahead, total, dy, result_stretch(g, item + 1))
-            pixels = _block.images_of(g, item) * _block.rows_of(g, item) * g.result_w
-            end_list(ahead, total, 2 * tables.starts.size * (panels.last - panels.first) * pixels)
-        _item(shape, image, origin, gradient, di, g, item, tables, panels, scratch, total, at, item == first)
+            steps = (
+                g.result_w // several.rows * (several.rows + 1) * _block.images_of(g, item) * _block.rows_of(g, item)
+            )
+            end_list(ahead, total, tables.starts.size * (panels.last - panels.first) * steps)
+        _item(shape, several, image, origin, gradient, di, g, item, tables, panels, scratch, total, at, item == first)
 
 
 @inner
@@ -177,7 +187,7 @@ def _place_gradient(dy, g, item, dense, di):
 
 
 @threaded_kernel
-def _run(shape, x, dy, g, tables, groups, blocks, totals):
+def _run(shape, several, x, dy, g, tables, groups, blocks, totals):
     """totals[chunk] = Σ over the chunk's work items of naive.weight_grad; see _sum_pixels
 
     x, dy Sources; totals (chunks, taps and channels and maybe one row more, F). Owns: a worker writes one of the
@@ -185,7 +195,7 @@ def _run(shape, x, dy, g, tables, groups, blocks, totals):
     Cost: that of naive plus the padding of tiles; each block reads x once from memory, then from cache.
     """
     chunks, flat = totals.shape[0], totals.reshape(-1)
-    simd.run_tasks(_work, chunks * blocks, chunks, blocks, shape, x, dy, g, tables, groups, flat)
+    simd.run_tasks(_work, chunks * blocks, chunks, blocks, shape, several, x, dy, g, tables, groups, flat)
 
 
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
@@ -215,7 +225,7 @@ def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
         _tape.do(dw.fill, 0)
         return
     totals = dw.reshape(1, -1) if chunks == 1 and exact else _tape.scratch((chunks, dw.size + dw.shape[3]), dw.dtype)
-    _run(shape, x, dy, g, tables, groups, blocks, totals)
+    _run(shape, plan.several_pixels(g, shape), x, dy, g, tables, groups, blocks, totals)
     if not np.shares_memory(totals, dw):
         merge(totals, dw.reshape(-1))
 

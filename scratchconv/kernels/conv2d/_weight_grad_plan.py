@@ -19,6 +19,7 @@ PIXELS = 512  # of a work item: each tile of sums is loaded and stored once for 
 # (rows, vecs) of the tile menu and its share of the FMA peak, by number of vector registers. Rows are neighbours in
 # memory. More accumulators than these make LLVM spill: it loads all broadcasts of a step first.
 _MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((8, 2, 1.0), (9, 2, 0.99), (12, 2, 1.0), (16, 1, 0.83), (24, 1, 0.93))}
+_TOGETHER = 3  # pixels that a step takes, if their windows overlap
 
 
 class Tables(NamedTuple):
@@ -72,6 +73,14 @@ def choose_tile(runs, length, width, dtype, small):
 
     rows, vecs, _ = min(_MENU[registers], key=cost)
     return simd.TileShape(rows, vecs, dtype, taps=rows)
+
+
+def several_pixels(g, shape):
+    """The tile of pixels of dy that a step takes together: several, if neighbouring windows share numbers of x."""
+    step, dtype = g.column_step * g.pixel, shape.dtype
+    free = simd.vector_registers() - shape.rows * shape.vecs - 1
+    count = min(_TOGETHER, free // shape.vecs) if step < shape.taps else 1
+    return simd.TileShape(max(1, count), shape.vecs, dtype, taps=step)
 
 
 @functools.lru_cache(maxsize=512)
