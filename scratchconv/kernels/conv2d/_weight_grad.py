@@ -19,7 +19,7 @@ from scratchconv.kernels.conv2d import _block, _groups
 from scratchconv.kernels.conv2d import _weight_grad_plan as plan
 from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_arrays, list_source, result_stretch, take
 from scratchconv.kernels.conv2d._merge import merge
-from scratchconv.kernels.conv2d._plan import choose_tile, forward_direction
+from scratchconv.kernels.conv2d._plan import choose_tile
 from scratchconv.kernels.conv2d._source import PLAIN, plain, read_rows
 
 LONG = 4096  # pixels of an image that bias_grad sums in registers
@@ -210,23 +210,17 @@ def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exa
 
 
 def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
-    sizes = (x.rows, x.columns), (dy.rows, dy.columns)
-    dims = zip(*sizes, dw.shape[:2], stride, padding, dilation, strict=True)
-    directions = tuple(forward_direction(*dim) for dim in dims)
     batch = x.first.size // max(1, x.rows * x.columns * x.channels)
-    shapes = [(batch, source.rows, source.columns, source.channels) for source in (x, dy)] + [dw.shape]
-    g, shape, runs = plan.arrange(*shapes, directions, dilation, groups, dw.dtype, copy=x.kind != PLAIN)
-    if not g.copied and shape.taps == shape.rows and runs[1] % shape.rows:
-        # Rows past the end of a run are read for nothing, maybe beyond the end of x. A block has room for that.
-        g, shape, runs = plan.arrange(*shapes, directions, dilation, groups, dw.dtype, copy=True)
-    tables, exact = plan.tables(g, dw.shape, directions, dilation, shape, runs)
-    chunks, blocks = plan.divide(g, dw, groups, shape.width, x.kind == PLAIN == dy.kind)
+    shapes = [(batch, source.rows, source.columns, source.channels) for source in (x, dy)]
+    work = plan.work(*shapes, dw.shape, stride, padding, dilation, groups, dw.dtype, x.kind != PLAIN)
+    chunks, blocks = plan.divide(work.g, dw, groups, work.shape.width, x.kind == PLAIN == dy.kind)
     if chunks == 0:
         _tape.do(dw.fill, 0)
         return
-    totals = dw.reshape(1, -1) if chunks == 1 and exact else _tape.scratch((chunks, dw.size + dw.shape[3]), dw.dtype)
-    _run(shape, plan.several_pixels(g, shape), x, dy, g, tables, groups, blocks, totals)
-    if not np.shares_memory(totals, dw):
+    in_place = chunks == 1 and work.exact
+    totals = dw.reshape(1, -1) if in_place else _tape.scratch((chunks, dw.size + dw.shape[3]), dw.dtype)
+    _run(work.shape, work.several, x, dy, work.g, work.tables, groups, blocks, totals)
+    if not in_place:
         merge(totals, dw.reshape(-1))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels.conv2d import _block
-from scratchconv.kernels.conv2d._plan import Limits, cut
+from scratchconv.kernels.conv2d._plan import Limits, cut, forward_direction
 
 CHUNKS = 16  # tasks, and the most partial sums of dw
 SCRATCH = 32 << 20  # bytes that all partial sums may take together
@@ -28,6 +28,31 @@ class Tables(NamedTuple):
     starts: np.ndarray
     windows: np.ndarray
     row_at: np.ndarray  # in elements of dw
+
+
+class Work(NamedTuple):
+    """How dw of a shape is computed: work items, the tile, that of the pixels of dy it takes at once, what it looks up.
+
+    The tables are ``exact`` if no row of a tile lies past the end of dw.
+    """
+
+    g: _block.Block
+    shape: simd.TileShape
+    several: simd.TileShape
+    tables: Tables
+    exact: bool
+
+
+@functools.lru_cache(maxsize=512)
+def work(x, dy, w, stride, padding, dilation, groups, dtype, copy):
+    """Return the Work for arrays of these shapes; ``copy`` x in any case."""
+    dims = zip(x[1:3], dy[1:3], w[:2], stride, padding, dilation, strict=True)
+    directions = tuple(forward_direction(*dim) for dim in dims)
+    g, shape, runs = arrange(x, dy, w, directions, dilation, groups, dtype, copy)
+    if not g.copied and shape.taps == shape.rows and runs[1] % shape.rows:
+        # Rows past the end of a run are read for nothing, maybe beyond the end of x. A block has room for that.
+        g, shape, runs = arrange(x, dy, w, directions, dilation, groups, dtype, copy=True)
+    return Work(g, shape, several_pixels(g, shape), *tables(g, w, directions, dilation, shape, runs))
 
 
 def divide(g, dw, groups, width, cheap):
@@ -83,7 +108,6 @@ def several_pixels(g, shape):
     return simd.TileShape(max(1, count), shape.vecs, dtype, taps=step)
 
 
-@functools.lru_cache(maxsize=512)
 def tables(g, shape, directions, dilation, tile, runs):
     """Return the Tables for dw of this ``shape``, and whether they are exact: no row lies past the end of dw."""
     starts, row_at = row_tables(g, shape, dilation, tile, runs)

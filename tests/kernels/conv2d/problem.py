@@ -164,3 +164,4 @@ def _forget_plans() -> None:
     """Plans are remembered by shape; the size of the caches counts as constant."""
     _winograd_plan.forward.cache_clear()
     _winograd_plan.backward.cache_clear()
+    _weight_grad_plan.work.cache_clear()
