@@ -41,9 +41,9 @@ def _sum_pixels(shape, several, x, origin, g, images, window, dy, di, pixel, row
         for i in range(window[0], window[1]):
             start = origin + (n * g.height + i * g.step) * line
             d = di + (n * rows + i) * g.result_w * pixel
-            next_line, last = take(ahead, (count + 1) * steps)
+            next_line, last = take(ahead, 2 * count * steps)
             for j in range(window[2], rest, count):
-                for _ in range(count + 1):
+                for _ in range(2 * count):
                     simd.prefetch(total, next_line)
                     next_line = min(next_line + fetched, last)
                 at = simd.opaque(start + j * g.column_step * g.pixel)
@@ -167,10 +167,9 @@ def _sum_items(items, shape, several, x, dy, g, tables, panels, scratch, total, 
             begin_list(ahead)
             list_source(ahead, total, x, g, item + 1)
             list_arrays(ahead, total, dy, result_stretch(g, item + 1))
-            steps = (
-                g.result_w // several.rows * (several.rows + 1) * _block.images_of(g, item) * _block.rows_of(g, item)
-            )
-            end_list(ahead, total, tables.starts.size * (panels.last - panels.first) * steps)
+            lines = _block.images_of(g, item) * _block.rows_of(g, item) * tables.starts.size
+            pixels = g.result_w - g.result_w % several.rows
+            end_list(ahead, total, 2 * pixels * lines * (panels.last - panels.first))
         _item(shape, several, image, origin, gradient, di, g, item, tables, panels, scratch, total, at, item == first)
 
 
