@@ -196,9 +196,10 @@ def backward(root: Node, gradient: Array, retain_graph: bool) -> None:
                 total, owned = sums.take(key)
                 if total is None:
                     continue
-                if not owned and holders is None:
+                ours = owned or (total is dx and getattr(node.op, "fresh", False))
+                if not ours and holders is None:
                     holders = _holders(node, dy, gradients)
-                edge._receive(total, holders is not None and not owned and _is_shared(total, holders))
+                edge._receive(total, holders is not None and not ours and _is_shared(total, holders))
         if not retain_graph:
             node.free()
 

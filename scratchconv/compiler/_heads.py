@@ -120,7 +120,7 @@ class LinearStep:
         needs = self.node.needs
         sent: Any = [None] * len(needs)
         if dy is not None:
-            sent = list(linear.backward(gradients.run.kept[self], dy, needs))
+            sent = list(linear.backward(gradients.run.kept[self], dy, needs, self._dx(gradients)))
             if self.image is not None:
                 channels, height, width = self.image
                 if sent[0] is not None:
@@ -130,6 +130,14 @@ class LinearStep:
         for value, gradient in zip((self.value, self.weight, self.bias), sent, strict=False):
             if value is not None:
                 gradients.add(value, gradient)
+
+    def _dx(self, gradients: Gradients) -> Array | None:
+        """Where dx is wanted, if this is the only reader of an activation: the gradient before the ReLU replaces it."""
+        source = self.source
+        if self.image is None or source is None or not source.wants_grad or len(self.value.consumers) > 1:
+            return None
+        target = source.target(gradients, whole=True).g
+        return target.reshape(len(target), -1)
 
     def _as_pixels_lie(self, w: Array) -> Array:
         """Return weights for rows in the order of memory, channels last."""

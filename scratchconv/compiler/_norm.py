@@ -8,48 +8,19 @@ In evaluation b = c = 0.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from scratchconv import nn
 from scratchconv.compiler._graph import Node
 from scratchconv.compiler._run import Run
-from scratchconv.ops._op import Array
-from scratchconv.ops.affine_norm import gradient_of, map_of, move_running
+from scratchconv.ops.affine_norm import Map, map_of, move_running
 
 Pair = tuple[Any, Any]  # mean and variance, (C,)
 
 
-class Affine(NamedTuple):
-    """y = z * scale + shift for each channel; the rest, float64, is what the backward pass needs (None without one)."""
-
-    scale: Array  # of z's dtype
-    shift: Array
-    mean: Array | None = None
-    inverse_std: Array | None = None
-    a: Array | None = None
-    training: bool = False
-
-
-class Coefficients(NamedTuple):
-    """dz = a g + b (z - mean) + c, float64; and the gradients of gamma, of beta, and of the bias of the convolution."""
-
-    a: Array
-    b: Array
-    mean: Array
-    c: Array
-    dgamma: Array
-    dbeta: Array
-    db: Array
-
-
-def identity(channels: int, dtype: Any) -> Affine:
-    """No BatchNorm."""
-    return Affine(np.ones(channels, dtype), np.zeros(channels, dtype))
-
-
-def affine(run: Run, node: Node, layer: nn.BatchNorm2d | None, moments: Pair | None, count: int, dtype: Any) -> Affine:
+def affine(run: Run, node: Node, layer: nn.BatchNorm2d | None, moments: Pair | None, count: int, dtype: Any) -> Map:
     """BatchNorm as an affine map: of the batch's ``moments`` over ``count`` pixels, or of the running statistics.
 
     In training this moves the running statistics and counts the batch, as a call of the layer does.
@@ -66,7 +37,7 @@ def affine(run: Run, node: Node, layer: nn.BatchNorm2d | None, moments: Pair | N
         mean, var = moments
         _move_running(run, params["momentum"], layer, running, moments, count)
     gamma, beta = (None if value is None else run.data(value.leaf) for value in (*node.inputs[1:], None, None)[:2])
-    return Affine(*map_of(mean, var, gamma, beta, params["eps"], dtype), moments is not None)
+    return map_of(mean, var, gamma, beta, params["eps"], dtype, of_batch=moments is not None)
 
 
 def _move_running(
@@ -77,17 +48,6 @@ def _move_running(
         move_running(*running, *moments, count, momentum)
     elif layer.momentum is not None and layer.num_batches_tracked is not None:
         batches = run.data(layer.num_batches_tracked)
-        run.do(np.add, batches, 1, batches)
-        move_running(*running, *moments, count, layer.momentum)
+        move_running(*running, *moments, count, layer.momentum, batches)
     else:
         run.do(lambda: move_running(*running, *moments, count, layer._count_batch()))
-
-
-def coefficients(norm: Affine, sum_g: Array, sum_gz: Array, count: int, dtype: Any) -> Coefficients:
-    """Turn the sums of a backward pass into the coefficients of dz and the gradients that follow from them."""
-    a, mean, inverse_std = norm.a, norm.mean, norm.inverse_std
-    if a is None or mean is None or inverse_std is None:
-        a = inverse_std = np.ones(len(norm.scale))
-        mean = np.zeros(len(a))
-    found = gradient_of(a, inverse_std, sum_g, sum_gz, count if norm.training else 0, dtype)
-    return Coefficients(a, found.b, mean, found.c, found.dgamma, found.dbeta, found.db)

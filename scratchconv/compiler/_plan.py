@@ -12,7 +12,7 @@ from scratchconv.compiler._graph import Graph, Node, Value
 from scratchconv.compiler._heads import LinearStep, MeanStep, flattened, is_linear, is_mean
 from scratchconv.compiler._patterns import match
 from scratchconv.compiler._plain import PlainStep
-from scratchconv.compiler._program import Program
+from scratchconv.compiler._program import Lease, Program
 from scratchconv.compiler._steps import Chain, ConvStep
 from scratchconv.kernels.conv2d._source import FAR, far_for
 from scratchconv.ops._op import Array
@@ -24,6 +24,7 @@ class Plan:
     """The steps of one kind of call, and their buffers. ``forward`` and ``backward`` make it an operation."""
 
     name = "compiled"
+    fresh = True
 
     def __init__(self, graph: Graph, model: nn.Module) -> None:
         self.graph = graph
@@ -53,7 +54,7 @@ class Plan:
             program = Program(self, recording=recording)
         y = program.forward(arrays)
         if recording:
-            return y, (program.lease(home), *arrays)
+            return y, (Lease(program, home), *arrays)
         home.append(program)
         return y, ()
 

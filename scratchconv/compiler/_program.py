@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import operator
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -76,21 +75,15 @@ class Program:
             self._backward.repeat(self._plan)
         return [None if gradient is None else gradient.copy(order="K") for gradient in self._gradients]
 
-    def lease(self, home: list[Program]) -> Lease:
-        """Give it away: it goes ``home`` when no one holds the lease any more."""
-        lease = Lease(self)
-        weakref.finalize(lease, self._come, home).atexit = False
-        return lease
-
     def _step_forward(self, step: Step) -> None:
         step.forward(self._run)
         if not self._run.recording:
             for chain in self._plan.last_reads[self._plan.steps.index(step)]:
                 self._run.release(chain.buffers())
 
-    def _come(self, home: list[Program]) -> None:
+    def forget(self) -> None:
+        """Drop what belongs to the last call."""
         self._run.forget()
-        home.append(self)
 
     def _record_backward(self, dy: Array) -> None:
         self._dy = empty_like(dy)
@@ -103,12 +96,16 @@ class Program:
 
 
 class Lease:
-    """Whoever holds it may use the program."""
+    """Whoever holds it may use the program; when no one does any more, the program is at home again."""
 
-    __slots__ = ("__weakref__", "program")
+    __slots__ = ("_home", "program")
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, home: list[Program]) -> None:
+        self.program, self._home = program, home
+
+    def __del__(self) -> None:
+        self.program.forget()
+        self._home.append(self.program)
 
 
 class _Way:

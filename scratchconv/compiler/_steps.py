@@ -16,6 +16,7 @@ from scratchconv.ops._convolution import bias_grad
 from scratchconv.ops._layout import as_khwcf, contiguous, from_khwcf, from_nhwc
 from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
+from scratchconv.ops.affine_norm import Map, gradient_of, identity
 from scratchconv.ops.fused_conv import Gradient, Reading, Selection, Sums, Target
 
 
@@ -86,12 +87,12 @@ class Chain:
             mask=run.kept.get((self, "stored")),
             extra=None if whole else gradients.pixels_of(self.value),
             z=z,
-            mean=norm.mean,
+            mean=norm.centre,
             far=run.far,
         )
         if len(self.convolutions) > 1:
             second = self.convolutions[1]
-            target = target._replace(z2=run.kept[second, "y"], mean2=run.kept[second, "norm"].mean)
+            target = target._replace(z2=run.kept[second, "y"], mean2=run.kept[second, "norm"].centre)
         return target
 
     def finish(self, gradients: Gradients, g: Array, sums: Sums | None) -> None:
@@ -107,7 +108,9 @@ class Chain:
             if dx is None:
                 return None
             target = self.target(gradients, whole=True)
-            sums = fused_conv.receive(self.reading(gradients.run), dx.transpose(0, 2, 3, 1), target)
+            alone = self.activation.skip is None and len(self.convolutions) == 1
+            reading = self.described(gradients.run) if alone else self.reading(gradients.run)
+            sums = fused_conv.receive(reading, dx.transpose(0, 2, 3, 1), target)
             self.finish(gradients, target.g, sums)
         found: tuple[Array, Sums] = gradients.found[self]
         return found
@@ -144,7 +147,7 @@ class ConvStep:
         if self.pooled:
             pooled = (self.shape[0], self.shape[1] // 2, self.shape[2] // 2, self.shape[3])
             selected = run.kept[self, "selected"] = run.buffer((self, "selected"), pooled, dtype)
-            options["selection"] = Selection(selected, self._rising(run, norm), alone=not run.recording)
+            options["selection"] = Selection(selected, self._slope(run, norm), alone=not run.recording)
         moments = fused_conv.forward(self.reading(run), w, b, self.geometry, y, **options)
         if norm is None and self.norm is not None:
             norm = _norm.affine(run, self.norm, self.layer, moments, self.pixels, dtype)
@@ -152,7 +155,7 @@ class ConvStep:
         if self.chain is None:
             run.show(self.node.output, from_nhwc(y))
 
-    def _folded(self, run: Run, dtype: Any) -> tuple[Array, Array, _norm.Affine | None]:
+    def _folded(self, run: Run, dtype: Any) -> tuple[Array, Array, Map | None]:
         """Weights, bias, and BatchNorm as an affine map: None if it waits for the statistics of the batch.
 
         Without a backward pass an affine map that is known goes into the weights, in float64.
@@ -160,7 +163,7 @@ class ConvStep:
         w = as_khwcf(run.data(self.weight.leaf))
         b = np.zeros(self.shape[3], dtype) if self.bias is None else contiguous(run.data(self.bias.leaf))
         if self.norm is None:
-            return w, b, _norm.identity(self.shape[3], dtype)
+            return w, b, identity(self.shape[3], dtype)
         if self.in_training:
             return w, b, None
         if not run.frozen:
@@ -168,7 +171,7 @@ class ConvStep:
         with _tape.preparing():
             norm = _norm.affine(run, self.norm, self.layer, None, self.pixels, dtype)
             w = np.ascontiguousarray((w * norm.a).astype(dtype))
-            return w, (b * norm.a + norm.shift).astype(dtype), _norm.identity(self.shape[3], dtype)
+            return w, (b * norm.a + norm.shift).astype(dtype), identity(self.shape[3], dtype)
 
     def backward(self, gradients: Gradients) -> None:
         """Write the gradients of weight, bias and what was read."""
@@ -226,7 +229,7 @@ class ConvStep:
         sum_gz = sums.gz2 if second and sums.gz2 is not None else sums.gz
         if self.norm is None and not self.pooled:
             return Gradient(g), None
-        found = _norm.coefficients(norm, sums.g, sum_gz, self.pixels, g.dtype)
+        found = gradient_of(norm, sums.g, sum_gz, self.pixels, g.dtype)
         if self.norm is not None:
             for value, gradient in zip(self.norm.inputs[1:3], (found.dgamma, found.dbeta), strict=False):
                 if value is not None:
@@ -235,12 +238,13 @@ class ConvStep:
         y = gradients.run.kept[self, "y"]
         return Gradient(g, y, found.a, found.b, found.mean, found.c, selected), found.db
 
-    def _rising(self, run: Run, norm: Any) -> Array:
-        """Where BatchNorm rises, so that the largest value of a window stays the largest."""
-        rising = np.ones(self.shape[3], np.bool_)
+    def _slope(self, run: Run, norm: Any) -> Array:
+        """Numbers with the sign of BatchNorm's slope: where it falls, the smallest of a window becomes the largest.
+
+        A scale that is known has that sign, and gamma has it always.
+        """
         gamma = None if self.norm is None else (*self.norm.inputs[1:], None)[0]
         if norm is not None and not run.frozen:
-            run.do(np.greater_equal, norm.scale, 0, rising)
-        elif norm is None and gamma is not None:
-            run.do(np.greater_equal, run.data(gamma.leaf), 0, rising)
-        return rising
+            slope: Array = norm.scale
+            return slope
+        return np.ones(self.shape[3]) if gamma is None or norm is not None else contiguous(run.data(gamma.leaf))

@@ -17,7 +17,8 @@ class Op(Protocol):
     ``backward(saved, dy, needs)`` wants: it returns one gradient per array input, None where ``needs[i]`` is False.
 
     An operation may also have ``keep(saved, needs)``, which returns ``saved`` without the arrays that no needed
-    gradient is made of: they then use no memory and may be changed in place.
+    gradient is made of: they then use no memory and may be changed in place. One with ``fresh = True`` promises that
+    ``backward`` returns arrays of memory that nobody else holds, so that their receivers may keep them.
     """
 
     @property

@@ -20,17 +20,17 @@ from scratchconv.ops import _checks
 from scratchconv.ops._layout import channels_last, channels_second, contiguous
 from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
+from scratchconv.ops.affine_norm import Map, gradient_of, map_of, move_running
+
+fresh = True  # see _op.Op
 
 
 class Saved(NamedTuple):
-    """What the gradients need; the statistics are float64 (C,)."""
+    """What the gradients need."""
 
     x: Array  # (M, C)
     shape: tuple[int, ...]  # of x as it came, channels moved last
-    mean: Array
-    inverse_std: Array
-    gamma: Array
-    training: bool
+    norm: Map
 
 
 def forward(
@@ -68,35 +68,33 @@ def forward(
     mean, var = np.zeros(channels), np.ones(channels)
     if training and rows.size:
         vector.moments(rows, mean, var)
-        update_running(running_mean, running_var, mean, var, len(rows), momentum)
+        move_running(running_mean, running_var, mean, var, len(rows), momentum)
     elif not training:
         mean[:], var[:] = running_mean, running_var
-    inverse_std = _inverse_root(var, eps, training)
-    scale = _channel_values(gamma, channels, 1.0)
+    norm = map_of(mean, var, gamma, beta, eps, np.float64, of_batch=training)
     y = empty(rows.shape, x.dtype)
     if rows.size:
-        vector.normalize(rows, mean, scale * inverse_std, _channel_values(beta, channels, 0.0), y)
-    return _restored(y, last.shape), Saved(rows, last.shape, mean, inverse_std, scale, training)
+        vector.normalize(rows, mean, norm.a, np.zeros(channels) if beta is None else beta.astype(np.float64), y)
+    return _restored(y, last.shape), Saved(rows, last.shape, norm)
 
 
 def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
     """Gradients of x, gamma and beta (where ``needs`` says so) from ``dy``, the gradient of y."""
-    x, shape, mean, inverse_std, gamma, training = saved
+    x, shape, norm = saved
     dy = contiguous(channels_last(dy)).reshape(x.shape)
-    dbeta, moment = np.zeros(len(mean)), np.zeros(len(mean))
-    if x.size and (training or any(needs[1:])):
-        vector.gradient_sums(x, mean, dy, dbeta, moment)
+    total, moment = np.zeros((2, len(norm.mean)))
+    if x.size and (norm.of_batch or any(needs[1:])):
+        vector.gradient_sums(x, norm.mean, dy, total, moment)
+    found = gradient_of(norm, total, moment, len(x), x.dtype)
     dx = None
     if needs[0]:
         dx = empty(x.shape, x.dtype)
-        scale, zero = gamma * inverse_std, np.zeros(len(mean))
-        if x.size and training:
-            of_x = -scale * inverse_std**2 * moment / len(x)
-            vector.input_gradient(x, mean, dy, scale, of_x, -scale * dbeta / len(x), dx)
+        if x.size and norm.of_batch:
+            vector.input_gradient(x, norm.mean, dy, norm.a, found.b, found.c, dx)
         elif x.size:
-            vector.normalize(dy, zero, scale, zero, dx)
+            vector.normalize(dy, found.c, norm.a, found.c, dx)  # c = 0
         dx = _restored(dx, shape)
-    gradients = (dx, (moment * inverse_std).astype(x.dtype), dbeta.astype(x.dtype))
+    gradients = (dx, found.dgamma, found.dbeta)
     return tuple(gradient if need else None for gradient, need in zip(gradients, needs, strict=False))
 
 
@@ -149,28 +147,6 @@ def _check_mode(
         raise ValueError(f"eps must be {'positive in training' if training else 'at least 0'}, got {eps}")
     if training and x.size == x.shape[1] != 0:
         raise ValueError(f"training needs more than one value a channel, got input {x.shape}")
-
-
-def update_running(
-    running_mean: Array | None, running_var: Array | None, mean: Array, var: Array, count: int, momentum: float
-) -> None:
-    """Move the running buffers towards the statistics of a batch with ``count`` values a channel."""
-    if running_mean is not None and running_var is not None:
-        running_mean[:] = (1 - momentum) * running_mean.astype(np.float64) + momentum * mean
-        running_var[:] = (1 - momentum) * running_var.astype(np.float64) + momentum * var * (count / (count - 1))
-
-
-def _inverse_root(var: Array, eps: float, training: bool) -> Array:
-    """Return 1 / sqrt(var + eps); running variances that are infinite or negative give NaN, as in PyTorch."""
-    if training:  # no variance of a batch is negative
-        return np.asarray(1 / np.sqrt(var + eps))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(1 / np.sqrt(var + eps))
-
-
-def _channel_values(values: Array | None, channels: int, missing: float) -> Array:
-    """Return ``values`` as float64, or ``missing`` for each channel."""
-    return np.full(channels, missing) if values is None else values.astype(np.float64)
 
 
 def _restored(rows: Array, shape: tuple[int, ...]) -> Array:

@@ -13,6 +13,8 @@ from scratchconv.ops._layout import as_khwcf, as_nhwc, from_khwcf, from_nhwc
 from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
 
+fresh = True  # see _op.Op
+
 
 class Saved(NamedTuple):
     """What the gradients need."""

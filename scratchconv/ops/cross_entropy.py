@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,21 +63,22 @@ def forward(
         If ``reduction`` is another word, or there are more or fewer labels than samples.
     """
     _check_parameters(logits, weight, reduction, label_smoothing)
-    labels = _checked_labels(logits, target, ignore_index)
-    scores = _class_last(logits, 1 if logits.ndim > 1 else 0)
-    logp = empty(scores.shape, logits.dtype)
-    kernels.log_softmax(scores, logp)
-    factors = np.ones(logp.shape[1], logits.dtype) if weight is None else np.ascontiguousarray(weight)
-    losses = np.empty(len(labels), np.float64)
-    kernels.loss(logp, labels, factors, ignore_index, float(label_smoothing), losses)
+    _check_labels(logits, target)
+    labels = np.array(target.reshape(-1), np.int64)
+    scores = _class_last(logits, min(1, logits.ndim - 1))
+    factors = _ones(scores.shape[1], logits.dtype) if weight is None else np.ascontiguousarray(weight)
+    logp, losses, totals = empty(scores.shape, logits.dtype), np.empty(len(labels)), np.empty(3)
+    kernels.loss(scores, labels, factors, ignore_index, float(label_smoothing), logp, losses, totals)
+    loss, counted, wrong = totals.tolist()
+    if wrong >= 0:
+        given = f"(logits {logits.shape}), got {labels[int(wrong)]}"
+        raise IndexError(f"labels must lie between 0 and {scores.shape[1] - 1} {given}")
+    divisor = counted if reduction == "mean" else 1.0
     if reduction == "none":
-        divisor = 1.0
-        result = losses.reshape(target.shape)
+        result = losses.reshape(target.shape).astype(logits.dtype)
     else:
-        divisor = 1.0 if reduction == "sum" else _weight_of(labels, weight, ignore_index)
-        result = np.asarray(losses.sum() / divisor if divisor else np.nan)
-    saved = Saved(logp, labels, factors, ignore_index, float(label_smoothing), divisor, logits.shape)
-    return result.astype(logits.dtype), saved
+        result = np.array(loss / divisor if divisor else np.nan, logits.dtype)
+    return result, Saved(logp, labels, factors, ignore_index, float(label_smoothing), divisor, logits.shape)
 
 
 def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None]:
@@ -85,16 +87,15 @@ def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | 
         return (None,)
     logp, labels, factors, ignore_index, smoothing, divisor, shape = saved
     each = np.divide(dy, divisor or np.nan, dtype=np.float64)
-    scale = np.full(labels.shape, each) if each.ndim == 0 else np.ascontiguousarray(each.reshape(-1))
     dx = empty(logp.shape, logp.dtype)
-    kernels.loss_gradient(logp, labels, factors, ignore_index, smoothing, scale, dx)
+    kernels.loss_gradient(logp, labels, factors, ignore_index, smoothing, np.ascontiguousarray(each.reshape(-1)), dx)
     return (_class_back(dx, shape, 1 if len(shape) > 1 else 0),)
 
 
-def _weight_of(labels: Array, weight: Array | None, ignore_index: int) -> float:
-    """Return the sum of the weights of all labels that count."""
-    counted = labels != ignore_index
-    return float(counted.sum() if weight is None else weight[labels[counted]].sum(dtype=np.float64))
+@functools.cache
+def _ones(classes: int, dtype: Any) -> Array:
+    """Return equal class weights."""
+    return np.ones(classes, dtype)
 
 
 def _check_parameters(logits: Array, weight: Array | None, reduction: str, label_smoothing: float) -> None:
@@ -111,8 +112,7 @@ def _check_parameters(logits: Array, weight: Array | None, reduction: str, label
         )
 
 
-def _checked_labels(logits: Array, target: Array, ignore_index: int) -> Array:
-    """Return the labels as one int64 axis."""
+def _check_labels(logits: Array, target: Array) -> None:
     expected = (logits.shape[:1] + logits.shape[2:]) if logits.ndim > 1 else ()
     if target.dtype not in (np.int64, np.uint8):
         raise RuntimeError(f"target must hold int64 class labels, got {_named(target)} for logits {logits.shape}")
@@ -120,14 +120,6 @@ def _checked_labels(logits: Array, target: Array, ignore_index: int) -> Array:
         other_number = target.shape[:1] != expected[:1]
         error = ValueError if other_number else RuntimeError
         raise error(f"target must have shape {expected} for logits {logits.shape}, got {target.shape}")
-    classes = logits.shape[min(1, logits.ndim - 1)]
-    labels = np.ascontiguousarray(target).reshape(-1).astype(np.int64)
-    outside = labels.view(np.uint64) >= classes  # negative ones are very large there
-    if outside.any():
-        wrong = labels[outside & (labels != ignore_index)]
-        if wrong.size:
-            raise IndexError(f"labels must lie between 0 and {classes - 1} (logits {logits.shape}), got {wrong[0]}")
-    return labels
 
 
 def _named(x: Array) -> str:
@@ -136,12 +128,14 @@ def _named(x: Array) -> str:
 
 def _class_last(x: Array, axis: int) -> Array:
     """Return ``x`` as C-contiguous (R, C) with C the size of ``axis``."""
-    moved = np.ascontiguousarray(np.moveaxis(x, axis, -1))
+    moved = np.ascontiguousarray(x if axis == x.ndim - 1 else np.moveaxis(x, axis, -1))
     return moved.reshape(x.size // max(x.shape[axis], 1), x.shape[axis])
 
 
 def _class_back(rows: Array, shape: tuple[int, ...], axis: int) -> Array:
     """Undo :func:`_class_last` without copying."""
+    if axis == len(shape) - 1:
+        return rows.reshape(shape)
     others = [size for i, size in enumerate(shape) if i != axis]
     return np.moveaxis(rows.reshape(*others, shape[axis]), -1, axis)
 

@@ -17,6 +17,7 @@ from scratchconv.kernels import _tape
 from scratchconv.kernels.conv2d import _ends, _finish, _source, direct
 from scratchconv.kernels.conv2d._source import FAR
 from scratchconv.ops._convolution import WITHOUT_SOURCES, Geometry, choose, choose_weight_grad, joins
+from scratchconv.ops._memory import lie_alike
 from scratchconv.ops._op import Array
 
 __all__ = [
@@ -51,7 +52,7 @@ class Selection(NamedTuple):
     """Pooling of a convolution's result y: it commutes with a monotone BatchNorm and ReLU."""
 
     selected: Array  # (N, OH // 2, OW // 2, F): receives the largest value of each 2x2 window of y,
-    positive: Array  # (F,): where this is true, else the smallest
+    slope: Array  # (F,): where this is negative, the smallest
     alone: bool = False  # y itself is not wanted, and need not be written
 
 
@@ -117,10 +118,10 @@ def forward(
 
 def _finishing(y: Array, selection: Selection | None, kind: int, far: int) -> Any:
     """Return what makes the description of a forward pass's finish, None if there is nothing to do."""
-    selected, positive, alone = selection or (None, None, False)
+    selected, slope, alone = selection or (None, None, False)
     if selection is not None:
         kind |= _finish.SELECT | (_finish.DROP if alone else 0)
-    make = functools.partial(_finish.make_finish, kind, y, coefficients=[positive], far=far, selected=selected)
+    make = functools.partial(_finish.make_finish, kind, y, coefficients=[slope], far=far, selected=selected)
     return make if kind else None
 
 
@@ -170,10 +171,10 @@ def mean(source: Reading, out: Array) -> None:
 def receive(source: Reading, dx: Array, target: Target) -> Sums | None:
     """Write target.g from dx (N, H, W, C), the whole gradient of what ``source`` describes, and return the sums.
 
-    ``dx`` may lie in memory in any way.
+    ``dx`` may lie in memory in any way, and be target.g itself.
     """
     g = target.g
-    if g is not dx:
+    if g.ctypes.data != dx.ctypes.data or not lie_alike(g, dx):
         _tape.do(np.copyto, g, dx)
     finish = _finish.make_finish(_receiving(source, target), g, len(g), **_receiving_arrays(source, target))
     _ends.receive_all(finish, len(g), g[0].size // g.shape[3] if len(g) else 0, g.shape[3], g.reshape(-1))
@@ -231,13 +232,14 @@ def _receiving(source: Reading, target: Target) -> int:
 
 def _receiving_arrays(source: Reading, target: Target) -> dict[str, Any]:
     """Return the arrays and coefficients that belong to ``_receiving``."""
-    z = source.z if source.scale is not None else target.z
+    sums = (target.z, target.mean), (target.z2, target.mean2)
+    means = [np.zeros(z.shape[3]) if z is not None and mean is None else mean for z, mean in sums]
     return {
-        "z": z,
+        "z": source.z if source.scale is not None else target.z,
         "a": target.mask,
         "extra": target.extra,
         "z2": target.z2,
-        "coefficients": [source.scale, source.shift, target.mean, target.mean2],
+        "coefficients": [source.scale, source.shift, *means],
         "far": target.far,
     }
 

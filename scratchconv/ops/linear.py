@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scratchconv.kernels import _tape
 from scratchconv.kernels.linear import tiled
 from scratchconv.ops._checks import same_dtype
 from scratchconv.ops._layout import contiguous
 from scratchconv.ops._memory import empty
 from scratchconv.ops._op import Array
+
+fresh = True  # see _op.Op
 
 
 class Saved(NamedTuple):
@@ -53,18 +54,21 @@ def forward(x: Array, w: Array, b: Array | None = None) -> tuple[Array, Saved]:
     return y, Saved(rows, weight, x.shape)
 
 
-def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
-    """Return (dx, dw, db); db only if there was a bias to ask for (``needs`` has an entry for each input given)."""
+def backward(saved: Saved, dy: Array, needs: tuple[bool, ...], dx: Array | None = None) -> tuple[Array | None, ...]:
+    """Return (dx, dw, db); db only if there was a bias to ask for (``needs`` has an entry for each input given).
+
+    ``dx``, C-contiguous, is where the first is written, if given.
+    """
     x, w, shape = saved
     rows = contiguous(dy).reshape(len(x), len(w))
-    dx = dw = db = None
+    dw = db = None
     if needs[0]:
-        dx = empty(shape, x.dtype)
+        dx = empty(shape, x.dtype) if dx is None else dx
         tiled.input_gradient(rows, w, dx.reshape(x.shape))
     if needs[1]:
         dw = empty(w.shape, x.dtype)
         tiled.weight_gradient(rows, x, dw)
     if len(needs) > 2 and needs[2]:
         db = empty((len(w),), x.dtype)
-        _tape.do(tiled.bias_gradient, rows, db)
-    return (dx, dw, db)[: len(needs)]
+        tiled.bias_gradient(rows, db)
+    return (dx if needs[0] else None, dw, db)[: len(needs)]

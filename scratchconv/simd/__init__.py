@@ -32,7 +32,15 @@ CPU
 from scratchconv.simd._address import address_of, memory_at
 from scratchconv.simd._cpu import cache_bytes, lanes, vector_bytes, vector_registers
 from scratchconv.simd._hints import keep_apart, opaque, prefetch, prefetch_write, settle, stream
-from scratchconv.simd._product import column_sums, lane_fma, lane_fma_row, outer_fma, outer_fma_pixels, outer_fma_row
+from scratchconv.simd._product import (
+    column_sums,
+    lane_fma,
+    lane_fma_row,
+    outer_fma,
+    outer_fma_apart,
+    outer_fma_pixels,
+    outer_fma_row,
+)
 from scratchconv.simd._tasks import run_tasks
 from scratchconv.simd._tile import (
     row_offsets,
@@ -84,6 +92,7 @@ __all__ = [
     "minimum",
     "opaque",
     "outer_fma",
+    "outer_fma_apart",
     "outer_fma_pixels",
     "outer_fma_row",
     "prefetch",

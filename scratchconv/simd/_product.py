@@ -29,6 +29,13 @@ def outer_fma(acc: Any, x: Any, base: int, offsets: tuple[int, ...], w: Any, wi:
     return _fma(acc, numbers[:, None, None], vectors[None])
 
 
+def outer_fma_apart(acc: Any, x: Any, base: int, offsets: tuple[int, ...], w: Any, wi: int, apart: int) -> Any:
+    """``outer_fma`` with vectors of w that begin ``apart`` elements from each other: ``w[wi + v * apart :]``."""
+    _, vecs, lanes = acc.shape
+    vectors = np.concatenate([flat(w)[wi + v * apart :][:lanes] for v in range(vecs)])
+    return outer_fma(acc, x, base, offsets, vectors, 0)
+
+
 def outer_fma_row(shape: TileShape, acc: Any, x: Any, xi: int, step: int, w: Any, wi: int, w_step: int) -> Any:
     """One kernel row: ``acc[r, 0] += sum_k x[xi + (r + k) * step] * w[wi + k * w_step :]``, k < ``shape.taps``.
 
@@ -93,13 +100,28 @@ def _product_type(acc: Any, x: Any, base: Any, offsets: Any, w: Any, wi: Any) ->
     return acc if fits and w.dtype == acc.dtype else None
 
 
+def _apart_type(acc: Any, x: Any, base: Any, offsets: Any, w: Any, wi: Any, apart: Any) -> Any:
+    return _product_type(acc, x, base, offsets, w, wi) if code.are_integers(apart) else None
+
+
 @code.primitive(outer_fma, _product_type)
-def _(
-    builder: ir.IRBuilder, context: Any, sig: Any, acc: Any, x: Any, base: Any, offsets: Any, w: Any, wi: Any
-) -> ir.Value:
+def _(builder: ir.IRBuilder, context: Any, sig: Any, *arguments: Any) -> ir.Value:
+    return _outer_fma(builder, context, sig, arguments, code.index(sig.return_type.lanes))
+
+
+@code.primitive(outer_fma_apart, _apart_type)
+def _(builder: ir.IRBuilder, context: Any, sig: Any, *arguments: Any) -> ir.Value:
+    return _outer_fma(builder, context, sig, arguments[:-1], code.as_index(builder, arguments[-1]))
+
+
+def _outer_fma(builder: ir.IRBuilder, context: Any, sig: Any, arguments: Any, apart: ir.Value) -> ir.Value:
+    """Numbers of x times vectors of w, which are ``apart``."""
+    acc, x, base, offsets, w, wi = arguments
     tile = sig.return_type
     first = code.element(builder, context, sig.args[1], x, base)
-    weights = row_vectors(builder, tile, code.element(builder, context, sig.args[4], w, wi))
+    start = code.element(builder, context, sig.args[4], w, wi)
+    places = [builder.gep(start, [builder.mul(apart, code.index(v))]) for v in range(tile.vecs)]
+    weights = [code.load_vector(builder, tile.vector, place) for place in places]
     sums = vectors_of(builder, acc, tile)
     for r, offset in enumerate(offset_values(builder, sig.args[3], offsets)):
         number = code.splat(builder, code.load_scalar(builder, first, offset), tile.lanes)

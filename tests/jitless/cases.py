@@ -183,14 +183,16 @@ def cross_entropy(make: Maker) -> Iterator[Case]:
         logp, scale = np.log(probabilities), make.rng.standard_normal(rows)
         target, ignored = make.rng.integers(0, classes, rows), -100
         target[:1] = ignored
-        losses, out = make.poison(rows, dtype=np.float64), make.poison(rows, classes)
+        out, single = make.poison(rows, classes), make.rng.standard_normal(1)
+        losses, totals = make.poison(rows, dtype=np.float64), make.poison(3, dtype=np.float64)
         yield Case("log_softmax", (x,), (out,))
         yield Case("softmax", (x,), (out,))
         yield Case("log_softmax_gradient", (logp, dy), (out,))
         yield Case("softmax_gradient", (probabilities, dy), (out,))
         for smoothing in (0.0, 0.1):
-            yield Case("loss", (logp, target, weight, ignored, smoothing), (losses,))
-            yield Case("loss_gradient", (logp, target, weight, ignored, smoothing, scale), (out,))
+            yield Case("loss", (x, target, weight, ignored, smoothing), (out, losses, totals))
+            for factor in (scale, single):
+                yield Case("loss_gradient", (logp, target, weight, ignored, smoothing, factor), (out,))
 
 
 def optimizer(make: Maker) -> Iterator[Case]:

@@ -19,12 +19,12 @@ def run(
     weight = np.linspace(0.5, 1.5, x.shape[1]).astype(x.dtype)
     names = ("log_softmax", "softmax", "log_softmax_gradient", "softmax_gradient", "loss_gradient")
     out = {name: np.full_like(x, np.nan) for name in names}
-    out["loss"] = np.full(len(x), np.nan)
+    out["loss"], out["loss_logp"], out["totals"] = np.full(len(x), np.nan), np.full_like(x, np.nan), np.full(3, np.nan)
     algorithm.log_softmax(x, out["log_softmax"])
     algorithm.softmax(x, out["softmax"])
     algorithm.log_softmax_gradient(out["log_softmax"], dy, out["log_softmax_gradient"])
     algorithm.softmax_gradient(out["softmax"], dy, out["softmax_gradient"])
-    algorithm.loss(out["log_softmax"], target, weight, IGNORED, smoothing, out["loss"])
+    algorithm.loss(x, target, weight, IGNORED, smoothing, out["loss_logp"], out["loss"], out["totals"])
     scale = np.linspace(1, 2, len(x))
     algorithm.loss_gradient(out["log_softmax"], target, weight, IGNORED, smoothing, scale, out["loss_gradient"])
     return out
@@ -40,12 +40,15 @@ def formulas(x: np.ndarray, dy: np.ndarray, target: np.ndarray, smoothing: float
     q = np.tile(smoothing / classes * weight, (n, 1))
     q[np.arange(n), label] += (1 - smoothing) * weight[label]
     q *= counted[:, None]
+    losses = -(q * np.log(p)).sum(1)
     return {
+        "loss_logp": np.log(p),
+        "totals": np.array([losses.sum(), weight[target[counted]].sum(), -1]),
         "softmax": p,
         "log_softmax": np.log(p),
         "softmax_gradient": p * (dy - (dy * p).sum(1, keepdims=True)),
         "log_softmax_gradient": dy - p * dy.sum(1, keepdims=True),
-        "loss": -(q * np.log(p)).sum(1),
+        "loss": losses,
         "loss_gradient": scale[:, None] * (p * q.sum(1, keepdims=True) - q),
     }
 
@@ -62,8 +65,11 @@ def test_equals_the_formulas(algorithm: object, shape: tuple[int, int], dtype: t
     copies = x.copy(), dy.copy(), target.copy()
     found, wanted = run(algorithm, x, dy, target, smoothing), formulas(x, dy, target, smoothing)
     for name, truth in wanted.items():
-        # one exponential and a sum in float64; a logarithm near 7 and the sum of 700 numbers dy near 30 round the most
-        np.testing.assert_allclose(found[name], truth, rtol=0, atol=50 * np.finfo(dtype).eps, err_msg=name)
+        # one exponential and a sum in float64; a logarithm near 7 and the sum of 700 numbers dy near 30 round the most;
+        # totals are sums over the rows
+        rows_summed = len(x) if name == "totals" else 1
+        atol = 50 * np.finfo(dtype).eps * rows_summed
+        np.testing.assert_allclose(found[name], truth, rtol=0, atol=atol, err_msg=name)
     assert all(np.array_equal(a, b) for a, b in zip(copies, (x, dy, target), strict=True))
 
 
@@ -72,11 +78,22 @@ def test_a_case_by_hand(algorithm: object) -> None:
     x, out = np.log(np.array([[1.0, 2.0, 5.0]])), np.empty((1, 3))
     algorithm.softmax(x, out)
     np.testing.assert_allclose(out, [[0.125, 0.25, 0.625]], rtol=1e-15)
-    logp, losses = np.log(out), np.empty(1)
-    algorithm.loss(logp, np.array([2]), np.ones(3), IGNORED, 0.0, losses)
-    np.testing.assert_allclose(losses, -np.log(0.625), rtol=1e-15)
+    logp, losses, totals = np.empty((1, 3)), np.empty(1), np.empty(3)
+    algorithm.loss(x, np.array([2]), np.array([1.0, 1.0, 2.0]), IGNORED, 0.0, logp, losses, totals)
+    np.testing.assert_allclose(logp, np.log(out), rtol=1e-15)
+    np.testing.assert_allclose(losses, -2 * np.log(0.625), rtol=1e-15)
+    np.testing.assert_allclose(totals, [losses[0], 2, -1])
     algorithm.loss_gradient(logp, np.array([2]), np.ones(3), IGNORED, 0.0, np.ones(1), out)
     np.testing.assert_allclose(out, [[0.125, 0.25, -0.375]], rtol=1e-15)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("wrong", [3, -1])
+def test_names_the_first_label_that_is_no_class(algorithm: object, wrong: int) -> None:
+    x, logp, losses, totals = np.zeros((4, 3)), np.empty((4, 3)), np.empty(4), np.empty(3)
+    algorithm.loss(x, np.array([2, IGNORED, wrong, wrong]), np.ones(3), IGNORED, 0.0, logp, losses, totals)
+    assert totals[1:].tolist() == [1, 2]
+    np.testing.assert_allclose(losses, [np.log(3), 0, np.nan, np.nan])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

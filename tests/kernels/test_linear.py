@@ -42,7 +42,10 @@ def test_a_case_by_hand(algorithm: object) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("sizes", [(1, 1, 1), (100, 300, 10), (7, 70, 3), (7, 33, 19), (0, 5, 3), (300, 20, 40)])
+@pytest.mark.parametrize(
+    "sizes",
+    [(1, 1, 1), (100, 300, 10), (7, 70, 3), (7, 33, 19), (0, 5, 3), (0, 70, 3), (300, 20, 40), (290, 128, 9)],
+)
 def test_equals_matrix_products(algorithm: object, sizes: tuple[int, int, int], dtype: type) -> None:
     x, w, b, dy = given = arrays(*sizes, dtype)
     copies = [array.copy() for array in given]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from scratchconv.ops._op import Array
+from scratchconv.ops._op import Array, saved_arrays
 
 
 def twin(x: Array) -> torch.Tensor:
@@ -33,10 +33,19 @@ def check(op: Any, function: Callable[..., torch.Tensor], *inputs: Array, tolera
             assert dx.dtype == x.dtype
             assert tensor.grad is not None
             agree(dx, tensor.grad, tolerance)
+        if getattr(op, "fresh", False):
+            check_fresh(gradients, (dy, y, *inputs, *saved_arrays(saved)))
         assert all(dx is None for dx in op.backward(saved, dy, (False,) * len(inputs)))
     assert np.array_equal(dy, kept)
     assert all(np.array_equal(x, copy) for x, copy in zip(inputs, copies, strict=True)), "an input was changed"
     return y
+
+
+def check_fresh(gradients: Sequence[Array], others: Sequence[Array]) -> None:
+    """No gradient lies in memory of another, or of what the operation was given, returned or saved."""
+    for i, dx in enumerate(gradients):
+        assert dx.flags.writeable
+        assert not any(np.may_share_memory(dx, other) for other in (*others, *gradients[:i]))
 
 
 def agree(found: Array, expected: torch.Tensor, tolerance: float) -> None:

@@ -65,10 +65,10 @@ def check_forward(make: Layer, kind: str) -> None:
     """y, statistics, selection and the stored activation."""
     stored = make.room(*make.x) if "skip" in kind else None
     reading, w, b = make.reading(kind, stored), make.draw(*make.w), make.draw(make.g.filters)
-    y, positive = make.room(*make.y), make.rng.random(make.g.filters) > 0.5
+    y, slope = make.room(*make.y), make.rng.random(make.g.filters) - 0.5
     selected = make.room(*windows(y).max((2, 4)).shape)
     statistics = fused_conv.forward(
-        reading, w, b, make.geometry, y, statistics=True, selection=Selection(selected, positive)
+        reading, w, b, make.geometry, y, statistics=True, selection=Selection(selected, slope)
     )
     a = activation(reading)
     assert_close(y, convolve(a, w, b, make.g)[0], make.dtype)
@@ -77,7 +77,7 @@ def check_forward(make: Layer, kind: str) -> None:
     if y.size:
         assert_close(statistics[0], exact.mean((0, 1, 2)), make.dtype)
         assert_close(statistics[1], exact.var((0, 1, 2)), make.dtype)
-    np.testing.assert_array_equal(selected, np.where(positive, windows(y).max((2, 4)), windows(y).min((2, 4))))
+    np.testing.assert_array_equal(selected, np.where(slope >= 0, windows(y).max((2, 4)), windows(y).min((2, 4))))
     if stored is not None:
         assert_close(stored, a, make.dtype)
     again = make.room(*make.y)
@@ -210,7 +210,7 @@ def test_a_whole_block_equals_its_operations_one_by_one(layer: str, pooled: bool
     # Fused, channels last.
     fused = make.room(*make.y)
     selected = make.room(*windows(fused).max((2, 4)).shape) if pooled else None
-    selection = None if selected is None else Selection(selected, gamma > 0)
+    selection = None if selected is None else Selection(selected, gamma)
     statistics = fused_conv.forward(Reading(x), w, b, make.geometry, fused, statistics=True, selection=selection)
     assert statistics is not None
     mean, var = statistics

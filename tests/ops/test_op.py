@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from scratchconv.ops import _op, conv2d
+from scratchconv.ops import _op, batch_norm, conv2d, linear
+from scratchconv.ops._op import Array, saved_arrays
+from tests.ops.comparing import check_fresh
 
 
 class Pair(NamedTuple):
@@ -56,3 +58,20 @@ def test_a_hollow_array_has_a_shape_and_no_memory() -> None:
 @pytest.mark.parametrize("shape", [(), (3,), (2, 0)])
 def test_a_hollow_array_of_any_shape(shape: tuple[int, ...]) -> None:
     assert _op.hollow(np.ones(shape)).shape == shape
+
+
+IMAGES, KERNELS, NUMBERS = np.ones((2, 3, 5, 5)), np.ones((4, 3, 3, 3)), np.ones(3)
+BUFFERS: dict[str, Any] = {"running_mean": None, "running_var": None, "training": True}
+FRESH: list[tuple[Any, list[Array], dict[str, Any]]] = [
+    (conv2d, [IMAGES, KERNELS, np.ones(4)], {"padding": 1}),
+    (batch_norm, [IMAGES, NUMBERS, NUMBERS.copy()], BUFFERS),
+    (linear, [np.ones((6, 3)), np.ones((4, 3)), np.ones(4)], {}),
+]
+
+
+@pytest.mark.parametrize(("op", "arrays", "params"), FRESH, ids=lambda value: getattr(value, "__name__", ""))
+def test_what_is_called_fresh_is(op: Any, arrays: list[Array], params: dict[str, Any]) -> None:
+    assert op.fresh
+    y, saved = op.forward(*arrays, **params)
+    dy = np.ones_like(y)
+    check_fresh(op.backward(saved, dy, (True, True, True)), (dy, y, *arrays, *saved_arrays(saved)))

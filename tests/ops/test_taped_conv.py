@@ -62,12 +62,12 @@ def test_forward(layer: str, kind: str, dtype: type) -> None:
     make = layer_of(LAYERS[layer], dtype)
     reading = make.reading(kind, make.room(*make.x) if "skip" in kind else None)
     w, b, y = make.draw(*make.w), make.draw(make.g.filters), make.room(*make.y)
-    selection = Selection(make.room(*windows(y).max((2, 4)).shape), make.rng.random(make.g.filters) > 0.5)
+    selection = Selection(make.room(*windows(y).max((2, 4)).shape), make.rng.random(make.g.filters) - 0.5)
 
     def call() -> Any:
         return fused_conv.forward(reading, w, b, make.geometry, y, statistics=True, selection=selection)
 
-    check(call, make, (reading._replace(out=None), w, b, selection.positive), (y, selection.selected, reading.out))
+    check(call, make, (reading._replace(out=None), w, b, selection.slope), (y, selection.selected, reading.out))
 
 
 def check(call: Callable[[], Any], make: Layer, given: Any, results: Any, frozen: bool = False) -> None:
@@ -99,9 +99,9 @@ def test_forward_with_frozen_weights(layer: str, kind: str, dtype: type) -> None
     make = layer_of(LAYERS[layer], dtype)
     reading = make.reading(kind, make.room(*make.x) if "skip" in kind else None)
     w, b, y = make.draw(*make.w), make.draw(make.g.filters), make.room(*make.y)
-    selected, positive = make.room(*windows(y).max((2, 4)).shape), make.rng.random(make.g.filters) > 0.5
+    selected, slope = make.room(*windows(y).max((2, 4)).shape), make.rng.random(make.g.filters) - 0.5
     for alone in (False, True):
-        selection = Selection(selected, positive, alone)
+        selection = Selection(selected, slope, alone)
         with _tape.recording(Tape(frozen=True)) as tape:
             fused_conv.forward(reading, w, b, make.geometry, y, selection=selection)
         redraw(make, reading.z, reading.skip)

@@ -13,13 +13,20 @@ from tests.simd.test_vector import GUARD, forms
 
 @kernel
 def accumulate(shape, x, w, step, table, y):
-    """Tile 0: numbers times vectors; tile 1: vectors times vectors; each over five steps from a first tile of w."""
+    """Tile 0: numbers times vectors; tile 1: vectors times vectors; each over five steps from a first tile of w.
+
+    Tile 2: as tile 0, the vectors of w taken in the reverse order.
+    """
     offsets = simd.row_offsets(shape, table, 1)
     outer = simd.spread(shape, w, 0)
     lanes = simd.spread(shape, w, 0)
+    apart = simd.spread(shape, w, 0)
     for k in range(5):
         outer = simd.outer_fma(outer, x, BASE + k, offsets, w, k * step)
         lanes = simd.lane_fma(lanes, x, BASE + k, offsets, w, k * step)
+        last = k * step + shape.width - shape.lanes
+        apart = simd.outer_fma_apart(apart, x, BASE + k, offsets, w, last, -shape.lanes)
+    simd.tile_store(apart, y[2], BASE, offsets)
     simd.tile_store(outer, y[0], BASE, offsets)
     simd.tile_store(lanes, y[1], BASE, offsets)
 
@@ -33,12 +40,15 @@ def test_products_accumulate(rows: int, vecs: int, dtype: type) -> None:
     starts = BASE + table[1:]
     vectors = [w[k * (width + 1) :][:width] for k in range(5)]
     outer = w[:width] + sum(np.outer(x[starts + k], vectors[k]) for k in range(5))
+    turned = [row.reshape(vecs, -1)[::-1].reshape(-1) for row in vectors]
+    apart = w[:width] + sum(np.outer(x[starts + k], turned[k]) for k in range(5))
     lanes = w[:width] + sum(x[(starts + k)[:, None] + np.arange(width)] * vectors[k] for k in range(5))
     for program in forms(accumulate):
-        y = np.full((2, room(shape)), GUARD, dtype)
+        y = np.full((3, room(shape)), GUARD, dtype)
         program(shape, x, w, width + 1, table, y)
         np.testing.assert_array_equal(rows_at(y[0], table, width), outer)
         np.testing.assert_array_equal(rows_at(y[1], table, width), lanes)
+        np.testing.assert_array_equal(rows_at(y[2], table, width), apart)
 
 
 @kernel

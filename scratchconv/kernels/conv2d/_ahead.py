@@ -18,7 +18,7 @@ from scratchconv.kernels.conv2d._source import GRADIENT, POOLED, SKIP, SKIP_AFFI
 
 CURSOR, END, PACE, LINE, FIRST = 0, 1, 2, 3, 4  # of a list: stretch in use, end, lines a step, a line, first stretch
 LIST = FIRST + 2 * 11  # elements of a list: room for ten stretches, start and stop of each, and one that is empty
-TURN = 64  # steps that ``fetch`` takes at once
+TURN = 64  # steps that ``fetch`` takes at once, if it is not told
 _UNIT = 1024  # PACE counts lines in 1024 steps
 
 
@@ -88,14 +88,17 @@ def list_source(ahead, s, source, g, item):
 
 
 @inner
-def list_finish(ahead, s, f, y, g, item):
-    """Add where the results of a work item go in ``y``, unless past the caches, and what finishing them reads."""
+def list_finish(ahead, s, f, y, g, item, source):
+    """Add where the results of a work item go in ``y``, unless past the caches, and what finishing them reads.
+
+    All but the first array of ``source``, which the item has read: it has just come.
+    """
     stretch = result_stretch(g, item)
     if not f.streams:
         _append(ahead, s, y, stretch)
-    if f.kind & (SUMS | MASK_AFFINE):
+    if f.kind & (SUMS | MASK_AFFINE) and simd.address_of(f.z) != simd.address_of(source.first):
         _append(ahead, s, f.z, stretch)
-    if f.kind & MASK:
+    if f.kind & MASK and simd.address_of(f.a) != simd.address_of(source.first):
         _append(ahead, s, f.a, stretch)
     if f.kind & EXTRA:
         _append(ahead, s, f.extra, stretch)
@@ -127,8 +130,8 @@ def take(ahead, steps):
 
 
 @inner
-def fetch(ahead, s):
-    """Ask for the lines of the next TURN steps: for loops that do much between their steps."""
-    begin, last = take(ahead, TURN)
+def fetch(ahead, s, steps=TURN):
+    """Ask for the lines of the next ``steps`` steps at once: for loops that do much between their steps."""
+    begin, last = take(ahead, steps)
     for i in range(begin, last + 1, ahead[LINE]):
         simd.prefetch(s, i)

@@ -3,8 +3,8 @@
 ==============  =================================================================================================
 NOTHING         they stay as they are
 MOMENTS         mean and M2 = Σ (y - mean)² of each channel over the item, for BatchNorm (merged in ``merge_moments``)
- + SELECT       the largest (``positive``: or smallest) of each 2x2 window is stored: pooling before BatchNorm and ReLU,
-                which are monotone, so relu(bn(selected)) = pool(relu(bn(y)))
+ + SELECT       the largest of each 2x2 window is stored, or the smallest (``slope`` < 0): pooling before BatchNorm and
+                ReLU, which are monotone, so relu(bn(selected)) = pool(relu(bn(y)))
  + DROP         y itself is not wanted: without MOMENTS it is left unwritten
 RECEIVE         the results are dx; they become g = [a > 0] (dx + extra), the gradient before the ReLU, in place, and
                 Σ g, Σ g (z - mean), Σ g (z2 - mean2) are taken, which BatchNorm's backward pass needs
@@ -38,7 +38,7 @@ class Finish(NamedTuple):
     extra: np.ndarray
     z2: np.ndarray
     selected: np.ndarray
-    coefficients: np.ndarray  # rows: MOMENTS: positive; RECEIVE: scale, shift, mean, mean2
+    coefficients: np.ndarray  # rows: MOMENTS: slope; RECEIVE: scale, shift, mean, mean2
     pitch: int
     sums: np.ndarray
     streams: int  # 1 if the results go past the caches
@@ -169,13 +169,13 @@ def _add_moments(mean, squares, count, sums, o, pitch, more):
 
 
 @inner
-def _select(r, at, images, rows, columns, channels, positive, selected, o):
-    """selected[o + window] = the largest value of a 2x2 window, or the smallest where ``positive`` is 0."""
+def _select(r, at, images, rows, columns, channels, slope, selected, o):
+    """selected[o + window] = the largest value of a 2x2 window, or the smallest where ``slope`` is negative."""
     simd.keep_apart()
     high, wide, step = rows // 2, columns // 2, columns * channels
     for c in range(0, channels, simd.lanes_of(r)):
         live = channels - c
-        rises = simd.load(positive, c) > simd.splat(r, 0)
+        rises = simd.load(slope, c) >= simd.splat(r, 0)
         for n in range(images):
             for i in range(high):
                 top, to = at + c + (n * rows + 2 * i) * step, o + c + (n * high + i) * wide * channels

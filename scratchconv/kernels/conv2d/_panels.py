@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
+import numpy as np
+
 from scratchconv import simd
+from scratchconv.kernels import _tape
 from scratchconv.kernels._jit import inner, threaded_kernel
 
 ROWS = 64  # rows that a task copies: all panels find them in L2
@@ -88,3 +93,33 @@ def pack(w, rows, neighbours, lane_step, group_step, lanes, width, panels):
     square = simd.TileShape(simd.lanes(w.dtype), 1, w.dtype)
     squares = neighbours % square.rows == 0 and width % square.rows == 0
     _run(square, w, rows, lane_step, group_step, lanes, width, squares, panels)
+
+
+def turned(w):
+    """Kernels for the input gradient: (KH, KW, F, C), rotated by half a turn."""
+    return w[::-1, ::-1].transpose(0, 1, 3, 2)
+
+
+def turn(w, out):
+    """Out = ``turned(w)``; both C-contiguous. Whole vectors are turned in squares, as in ``pack``."""
+    channels, filters = w.shape[2:]
+    if channels % simd.lanes(w.dtype):
+        _tape.do(np.copyto, out, turned(w))
+        return
+    rows = _turned_rows(w.shape)
+    pack(w.reshape(-1), rows, filters, filters, 0, channels, channels, out.reshape(1, 1, rows.size, channels))
+
+
+@functools.lru_cache(maxsize=256)
+def _turned_rows(shape):
+    """Where in w of this ``shape`` the first channels of each (tap, filter) lie, the taps in reverse order."""
+    height, width, channels, filters = shape
+    taps = np.arange(height * width - 1, -1, -1) * (channels * filters)
+    return (taps[:, None] + np.arange(filters)).reshape(-1)
+
+
+def turned_copy(w):
+    """``turned(w)``, C-contiguous; w (KH, KW, C, F) C-contiguous."""
+    out = _tape.scratch((*w.shape[:2], w.shape[3], w.shape[2]), w.dtype)
+    turn(w, out)
+    return out

@@ -30,7 +30,7 @@ from scratchconv import simd
 
 # (rows, vecs) of the tile menu and its share of the FMA peak, by number of vector registers. The tile, its weight
 # vectors and one broadcast must fit the registers; at least 8 accumulators hide the latency of an FMA.
-_MENU = {16: ((6, 2, 1.0), (4, 3, 0.97), (12, 1, 0.85)), 32: ((14, 2, 1.0), (8, 3, 0.97), (14, 1, 0.88))}
+_MENU = {16: ((6, 2, 1.0), (4, 3, 0.97), (12, 1, 0.85)), 32: ((14, 2, 1.0), (8, 3, 0.97), (28, 1, 0.85))}
 
 
 class Direction(NamedTuple):
@@ -61,6 +61,11 @@ class Direction(NamedTuple):
     def count(self, phase: int) -> int:
         """Result pixels of one phase."""
         return max(0, -(-(self.result - phase) // self.spread))
+
+    def reach(self, phase: int, positions: int) -> np.ndarray:
+        """The first tap that lies inside the source, and that behind the last, at each position of a phase."""
+        shifts, start = [shift for shift, _ in self.phases[phase]], self.step * np.arange(positions)
+        return np.stack([np.searchsorted(shifts, -start), np.searchsorted(shifts, self.source - start)])
 
 
 @functools.lru_cache(maxsize=512)
@@ -99,6 +104,7 @@ class Limits(NamedTuple):
     join: int  # small images are joined while their result pixels stay within this number
     pixels: int  # result pixels of a strip, at least one row
     copy: bool = False  # copy the source even where no tap leaves the image
+    in_place: bool = False  # else read it in place even where taps do: the kernel leaves them out
 
 
 class Strip(NamedTuple):
@@ -117,7 +123,7 @@ def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: 
     """Choose the largest work items within ``limits``."""
     inside = row.low >= 0 and (row.positions - 1) * row.step + row.high < row.source
     inside = inside and column.low >= 0 and (column.positions - 1) * column.step + column.high < column.source
-    copied = limits.copy or not inside
+    copied = limits.copy or not (inside or limits.in_place)
     # Pixels that lie a multiple of four cache lines apart would compete for few of the sets of L1.
     pixel = channels + (64 // itemsize if copied and column.step * channels * itemsize % 256 == 0 else 0)
     width = (column.positions - 1) * column.step + column.high - column.low + 1 if copied else column.source
@@ -141,64 +147,64 @@ def cut(row: Direction, column: Direction, batch: int, channels: int, itemsize: 
 class Plan(NamedTuple):
     """Tables of one direction, for kernels.
 
-    ``pieces[variant, phase]`` = first, count, first run, last run, run length, weights row.
+    ``pieces[variant, phase]`` = first tile, last tile, first run, row taps, column taps, joined.
     Variant 1 is the last, possibly smaller, work item of a batch (or strip of an image); variant 0 all others.
+    The taps of a row are ``joined`` if each begins where the one before ends, channels included.
     """
 
-    source: np.ndarray  # flat offset of each result pixel's first source pixel within a block
+    source: np.ndarray  # flat offset of each result pixel's first source pixel within a block, tile after tile
     result: np.ndarray  # flat offset of each result pixel among the work item's results
     pieces: np.ndarray  # (2, phases, 6)
-    runs: np.ndarray  # flat offset of each run from the pixel's first source pixel
-    taps: np.ndarray  # tap number u*KW+v of each run's taps, phase after phase: the order of the packed weights
-    lines: np.ndarray  # (pixels, 2): first and last row (in its phase) of the tile that begins with a pixel
-    shifts: np.ndarray  # how many source rows each run lies from its result row's first
-
-
-def _runs(columns: tuple[tuple[int, int], ...], joinable: bool) -> list[tuple[tuple[int, int], ...]]:
-    """Cut the taps of a kernel row into runs of neighbours, all of one length."""
-    adjacent = all(right[0] == left[0] + 1 for left, right in pairwise(columns))
-    return [columns] if columns and joinable and adjacent else [(tap,) for tap in columns]
+    windows: np.ndarray  # (strips, tiles, 4): from which row tap to which, and column tap, some pixel has taps inside
+    runs: np.ndarray  # flat offset of each tap from the pixel's first source pixel
+    taps: np.ndarray  # tap number u*KW+v of each run, phase after phase: the order of the packed weights
 
 
 @functools.lru_cache(maxsize=512)
 def plan(row: Direction, column: Direction, strip: Strip, batch: int, group: int, results: int, rows: int) -> Plan:
     """Work out all tables: ``group`` source channels a group, ``results`` channels a result pixel, ``rows`` a tile."""
-    pitch = strip.width * strip.pixel
+    pitch, strips = strip.width * strip.pixel, -(-row.positions // strip.rows)
     top, left = (row.low, column.low) if strip.copied else (0, 0)
-    positions: list[tuple[np.ndarray, ...]] = []
-    runs: list[int] = []
-    shifts: list[int] = []
-    taps: list[int] = []
     pieces = np.zeros((2, len(row.phases) * len(column.phases), 6), np.int64)
-    for phase, ((a, row_taps), (b, column_taps)) in enumerate(product(enumerate(row.phases), enumerate(column.phases))):
-        parts = _runs(column_taps, joinable=group == strip.pixel)
-        length = len(parts[0]) * group if parts else 0
-        first_run, first_row = len(runs), len(taps) * group
-        for (shift, u), part in product(row_taps, parts):
-            shifts.append(shift)
-            runs.append((shift - top) * pitch + (part[0][0] - left) * strip.pixel)
-            taps += [u * column.taps + v for _, v in part]
+    tiles: list[tuple[np.ndarray, ...]] = []
+    runs: list[tuple[int, int]] = []
+    for phase, (a, b) in enumerate(product(range(len(row.phases)), range(len(column.phases)))):
+        row_taps, column_taps = row.phases[a], column.phases[b]
+        joined = group == strip.pixel and all(after[0] == before[0] + 1 for before, after in pairwise(column_taps))
+        walk = len(runs), len(row_taps), len(column_taps), joined
+        for (down, u), (across, v) in product(row_taps, column_taps):
+            runs.append(((down - top) * pitch + (across - left) * strip.pixel, u * column.taps + v))
+        row_reach = row.reach(a, strips * strip.rows).reshape(2, strips, strip.rows)
+        column_reach = column.reach(b, column.count(b))
         for variant, (images, high, missing) in enumerate(_variants(strip, row, batch)):
-            n, i, j = np.indices((images, max(0, high - missing[a]), column.count(b))).reshape(3, -1)
-            first = sum(table.size for table, *_ in positions)
-            pieces[variant, phase] = first, n.size, first_run, len(runs), length, first_row
+            counts = images, max(0, high - missing[a]), column.count(b)
+            n, i, j = _tiles(counts, row_reach[:, 0] if strips == 1 else None, column_reach, rows)
             source = n * strip.height * pitch + i * row.step * pitch + j * column.step * strip.pixel
             pixel = (n * row.result + i * row.spread + a) * column.result + j * column.spread + b
-            # The last tile of a piece may be short of pixels: it computes the last one again.
-            fill = (0, rows if n.size else 0)
-            positions.append(tuple(np.pad(table, fill, "edge") for table in (source, pixel * results, i)))
-    joined = (np.concatenate(tables).astype(np.int64) for tables in zip(*positions, strict=True))
-    source_table, result_table, lines = joined
-    runs_table, taps_table, shifts_table = (np.array(table, np.int64) for table in (runs, taps, shifts))
-    return Plan(source_table, result_table, pieces, runs_table, taps_table, _spans(lines, rows), shifts_table)
+            first = sum(len(tile) for tile, *_ in tiles)
+            pieces[variant, phase] = first, first + len(n), *walk
+            inside = (*_union(row_reach[:, :, i]), *_union(np.tile(column_reach[:, None, j], (1, strips, 1, 1))))
+            tiles.append((source, pixel * results, np.stack(inside, 2).swapaxes(0, 1)))
+    source, result, windows = (np.concatenate(tables).astype(np.int64) for tables in zip(*tiles, strict=True))
+    offsets, taps = np.array(runs, np.int64).reshape(-1, 2).T.copy()
+    return Plan(source.ravel(), result.ravel(), pieces, windows.swapaxes(0, 1).copy(), offsets, taps)
 
 
-def _spans(lines: np.ndarray, rows: int) -> np.ndarray:
-    """Smallest and largest of ``rows`` neighbours, from each one on."""
-    if not lines.size:
-        return np.zeros((0, 2), np.int64)
-    tiles = np.lib.stride_tricks.sliding_window_view(np.pad(lines, (0, rows - 1), "edge"), rows)
-    return np.stack([tiles.min(1), tiles.max(1)], 1)
+def _tiles(counts: tuple[int, int, int], rows: np.ndarray | None, columns: np.ndarray, size: int) -> np.ndarray:
+    """Image, row and column of all pixels, in tiles; those with the same taps inside the source follow each other.
+
+    ``rows`` and ``columns`` tell the taps (see reach). In a strip the columns alone count, for any strip may have the
+    tile. The last tile may be short of pixels: it has the last one again.
+    """
+    n, i, j = np.indices(counts).reshape(3, -1)
+    order = np.lexsort((*columns[::-1, j], *(() if rows is None else rows[::-1, i])))
+    pixels = np.stack([n[order], i[order], j[order]])
+    return np.pad(pixels, ((0, 0), (0, -n.size % size)), "edge").reshape(3, -1, size)
+
+
+def _union(reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """From which tap to which the pixels (the last axis) of each tile reach."""
+    return reach[0].min(-1), reach[1].max(-1)
 
 
 def _variants(strip: Strip, row: Direction, batch: int) -> list[tuple[int, int, list[int]]]:

@@ -62,14 +62,27 @@ def make_source(kind, x, second=None, third=None, coefficients=(), far=FAR):
     return Source(kind, shape[3], shape[2], shape[1], x.reshape(-1), second, third, rows, pitch, streams)
 
 
+def table(rows, channels, dtype):
+    """Zeros (rows, whole vectors of channels): where coefficients can be written so that kernels read them in place."""
+    return np.zeros((rows, -(-channels // 16) * 16), dtype)
+
+
 def coefficient_rows(values, channels, dtype):
-    """Rows of ``channels`` numbers, flat, and the distance from one to the next; None is a row of zeros."""
-    pitch = -(-channels // 16) * 16
-    rows = np.zeros((max(1, len(values)), pitch), dtype)
-    for k, row in enumerate(values):
-        if row is not None:
-            _tape.do(np.copyto, rows[k, :channels], row)
+    """Rows of ``channels`` numbers, flat, and the distance from one to the next; None is a row that is not read."""
+    rows = table(max(1, len(values)), channels, dtype)
+    pitch, given = rows.shape[1], [(k, row) for k, row in enumerate(values) if row is not None]
+    whole = given[0][1].base if given else None
+    if whole is not None and all(_is_row(row, k, whole, rows) for k, row in given):
+        return whole.reshape(-1), pitch
+    for k, row in given:
+        _tape.do(np.copyto, rows[k, :channels], row)
     return rows.reshape(-1), pitch
+
+
+def _is_row(row, k, whole, like):
+    """Whether ``row`` is row k of ``whole``, a table that has the rows, the pitch and the dtype of ``like``."""
+    fits = whole.dtype == like.dtype and whole.ndim == 2 and whole.shape[1] == like.shape[1] and len(whole) >= len(like)
+    return fits and row.base is whole and row.ctypes.data == whole.ctypes.data + k * whole.strides[0]
 
 
 @functools.cache

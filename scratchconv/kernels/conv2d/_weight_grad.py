@@ -7,6 +7,7 @@ are merged in float64. There are always the same chunks, whatever the number of 
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,14 @@ from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._plan import choose_tile
 from scratchconv.kernels.conv2d._source import PLAIN, plain, read_rows
 
+NEAR = 4  # tiles wide that a pixel of dy may be to be read where it lies: farther apart they meet in few sets of L2
 LONG = 4096  # pixels of an image that bias_grad sums in registers
+
+
+@inner
+def _fetches(several):
+    """Lines that a step fetches: two a pixel where a kernel is one tile or a few, else each of many fetches one."""
+    return 2 * several.rows if several.rows > 1 else 1
 
 
 @inner
@@ -34,16 +42,17 @@ def _sum_pixels(shape, several, x, origin, g, images, window, dy, di, pixel, row
     ``several`` pixels at a time. Fetches from the list ``ahead``, whose offsets count from ``total``.
     """
     simd.keep_apart()
-    acc, fetched, count, line = simd.zeros(shape), 64 // dy.itemsize, several.rows, g.width * g.pixel
+    acc, fetched, line = simd.zeros(shape), 64 // dy.itemsize, g.width * g.pixel
+    count, fetches = several.rows, _fetches(several)
     offsets, neighbours = simd.grid_offsets(shape, shape.taps, line, 1), simd.grid_offsets(several, 1, pixel, 0)
     steps, rest = (window[3] - window[2]) // count, window[3] - (window[3] - window[2]) % count
     for n in range(images):
         for i in range(window[0], window[1]):
             start = origin + (n * g.height + i * g.step) * line
             d = di + (n * rows + i) * g.result_w * pixel
-            next_line, last = take(ahead, 2 * count * steps)
+            next_line, last = take(ahead, fetches * steps)
             for j in range(window[2], rest, count):
-                for _ in range(2 * count):
+                for _ in range(fetches):
                     simd.prefetch(total, next_line)
                     next_line = min(next_line + fetched, last)
                 at = simd.opaque(start + j * g.column_step * g.pixel)
@@ -126,7 +135,7 @@ def _item(shape, several, x, origin, dy, di, g, item, tables, panels, scratch, t
         group, f = panel // panels.of_group, panel % panels.of_group * shape.width
         lane = group * filters + f
         lanes, li, pixel = dy, di + lane, g.results
-        if filters > shape.width or (f + shape.width > filters and item + 1 == _block.work_items(g)):
+        if g.results > NEAR * shape.width or (f + shape.width > filters and item + 1 == _block.work_items(g)):
             pad_lanes(dy, li, pixel, filters - f, shape.width, images * rows * g.result_w, padded, pi)
             lanes, li, pixel = padded, pi, shape.width
         for r in range(tables.starts.size):
@@ -147,29 +156,32 @@ def _work(task, chunks, blocks, shape, several, x, dy, g, tables, groups, total)
     panels = _Panels(groups, of_group, block_of_filters * count // blocks, (block_of_filters + 1) * count // blocks)
     pixels = g.images * g.rows * g.result_w
     block, ahead = np.empty(_block.block_size(g), total.dtype), np.empty(LIST, np.int64)
-    dense, dense_at = aligned_empty(total, pixels * g.results if dy.kind != PLAIN else 0)
+    dense, dense_at = aligned_empty(total, pixels * g.results + width if dy.kind != PLAIN else 0)
     padded, padded_at = aligned_empty(total, pixels * width)
     scratch = _Scratch(block, dense, dense_at, padded, padded_at, ahead)
-    _sum_items(_block.chunk_of(g, chunk, chunks), shape, several, x, dy, g, tables, panels, scratch,
+    first, last = _block.chunk_of(g, chunk, chunks)
+    # After the last block of filters, the thread's next task is probably that of the next items.
+    following = _block.work_items(g) if block_of_filters == blocks - 1 else last
+    _sum_items(first, last, following, shape, several, x, dy, g, tables, panels, scratch,
                total, chunk * (total.size // chunks))  # fmt: skip
 
 
 @inner
-def _sum_items(items, shape, several, x, dy, g, tables, panels, scratch, total, at):
-    """Write the sum of the gradients of work items, the first and that after the last, to ``total[at:]``."""
-    ahead, (first, last) = scratch.ahead, items
+def _sum_items(first, last, following, shape, several, x, dy, g, tables, panels, scratch, total, at):
+    """Write the sum of the gradients of work items to ``total[at:]``; fetch the next one ahead, below ``following``."""
+    ahead = scratch.ahead
     begin_list(ahead)
     end_list(ahead, total, 1)
     for item in range(first, last):
         image, origin = _block.place(x, g, item, scratch.block)
         gradient, di = _place_gradient(dy, g, item, scratch.dense, scratch.dense_at)
-        if item + 1 < last:
+        if item + 1 < following:
             begin_list(ahead)
             list_source(ahead, total, x, g, item + 1)
             list_arrays(ahead, total, dy, result_stretch(g, item + 1))
             lines = _block.images_of(g, item) * _block.rows_of(g, item) * tables.starts.size
-            pixels = g.result_w - g.result_w % several.rows
-            end_list(ahead, total, 2 * pixels * lines * (panels.last - panels.first))
+            steps = g.result_w // several.rows * _fetches(several)
+            end_list(ahead, total, lines * steps * (panels.last - panels.first))
         _item(shape, several, image, origin, gradient, di, g, item, tables, panels, scratch, total, at, item == first)
 
 
@@ -257,27 +269,31 @@ def _sum_images(chunk, shape, single, x, steps, totals):
 
 
 @threaded_kernel
-def _sum_columns(shape, single, x, steps, totals):
-    """totals[chunk, f] = Σ x[n, q, f] over the chunk's images n and all pixels q; x (N, pixels, F), totals float64
+def _sum_columns(shape, single, x, steps, totals, out):
+    """out[f] = Σ x[n, q, f] over all images n and pixels q; x (N, pixels, F), totals float64 (chunks, F) for the parts
 
-    Owns: a task writes totals[chunk]. Cost: one addition an element; reads x once.
+    Owns: a task writes totals[chunk], the caller out. Cost: one addition an element; reads x once.
     """
     simd.run_tasks(_sum_images, totals.shape[0], shape, single, x, steps, totals)
+    for f in range(out.size):
+        total = 0.0
+        for chunk in range(totals.shape[0]):
+            total += totals[chunk, f]
+        out[f] = total
 
 
 def bias_grad(dy, db):
     """As naive.bias_grad."""
-    shape = choose_tile(dy.shape[3], dy.dtype)
+    shape, single, steps = _summing(dy.shape[3], dy.dtype)
     totals = _tape.scratch((plan.CHUNKS, dy.shape[3]), np.float64)
-    steps = np.arange(shape.rows) * dy.shape[3]
-    single = simd.TileShape(1, shape.vecs, dy.dtype)
     batch, rows, columns, filters = dy.shape
     # A long sum in registers loses digits: large images are taken row by row.
     stretches = (batch, rows * columns) if rows * columns <= LONG else (batch * rows, columns)
-    _sum_columns(shape, single, dy.reshape(*stretches, filters), steps, totals)
-    _tape.do(_add_rows, totals, db)
+    _sum_columns(shape, single, dy.reshape(*stretches, filters), steps, totals, db)
 
 
-def _add_rows(totals, out):
-    """out[f] = Σ_k totals[k, f], in float64."""
-    out[...] = totals.sum(axis=0)
+@functools.lru_cache(maxsize=256)
+def _summing(filters, dtype):
+    """The tile that adds up pixels, another for one pixel, and where the rows of the first begin."""
+    shape = choose_tile(filters, dtype)
+    return shape, simd.TileShape(1, shape.vecs, dtype), np.arange(shape.rows) * filters

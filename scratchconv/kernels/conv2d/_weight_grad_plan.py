@@ -71,19 +71,20 @@ def divide(g, dw, groups, width, cheap):
 def arrange(x, dy, w, directions, dilation, groups, dtype, copy):
     """Work items, the tile, and (number, length) of the runs of neighbouring rows; ``x``, ``dy``, ``w`` are shapes."""
     row, column = directions
-    strip = cut(row, column, x[0], x[3], dtype.itemsize, limits(copy))
-    g = _block.describe(x, dy, strip, row, column)
     # The taps of a kernel row may lie side by side. That is of use where a pixel's channels alone fill no tiles.
     narrow = x[3] < 16 or x[3] % 8 > 0
+    # Else each tile has one tap, and a window that leaves the padding out: no need to copy x.
+    strip = cut(row, column, x[0], x[3], dtype.itemsize, limits(copy, in_place=not narrow))
+    g = _block.describe(x, dy, strip, row, column)
     joined = narrow and dilation[1] == 1 and groups == 1 and g.pixel == x[3]
     runs = (w[0], w[1] * w[2]) if joined else (w[0] * w[1], w[2])
     shape = choose_tile(*runs, w[3] // groups, dtype, small=joined and dilation[0] == 1)
     return g, shape, runs
 
 
-def limits(copy):
+def limits(copy, in_place):
     """Work items whose x fits L2, where every tile finds it again; the panel of dy is about as large as L1."""
-    return Limits(simd.cache_bytes(2), PIXELS, PIXELS, copy)
+    return Limits(simd.cache_bytes(2), PIXELS, PIXELS, copy, in_place)
 
 
 def choose_tile(runs, length, width, dtype, small):
@@ -126,7 +127,8 @@ def row_tables(g, shape, dilation, tile, runs):
     run, first = (table.ravel() for table in np.indices((count, -(-length // tile.rows))))
     first = first * tile.rows
     u, v = (run, 0 * run) if length == kw * channels else (run // kw, run % kw)
-    starts = (u * dilation[0] * g.width + v * dilation[1]) * g.pixel + first
+    top, left = (0, 0) if g.copied else (g.top, g.left)
+    starts = ((u * dilation[0] + top) * g.width + v * dilation[1] + left) * g.pixel + first
     within = first[:, None] + np.arange(tile.rows)
     row_at = np.where(within < length, run[:, None] * length + within, count * length)
     return starts.astype(np.int64), row_at.ravel().astype(np.int64)

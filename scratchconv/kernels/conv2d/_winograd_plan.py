@@ -107,10 +107,10 @@ def forward_transforms(tile, taps, stride, results, dtype):
 
 
 @functools.lru_cache(maxsize=64)
-def backward_transforms(tile, taps, stride, padding, results, dtype):
+def backward_transforms(tile, taps, stride, padding, results, source, dtype):
     """The same of dx, ``tile`` pixels of each phase, from dy and kernels that are turned round."""
     axes = (_cook_toom.backward(m, r, stride, p) for m, r, p in zip(tile, taps, padding, strict=True))
-    return Transforms(*axes, choose_tile(results, dtype), choose_products(results, dtype))
+    return Transforms(*axes, choose_tile(results, dtype), choose_products(source, dtype))
 
 
 def first_input(taps, stride, padding):
@@ -143,7 +143,8 @@ class Tiling(NamedTuple):
     out_at: int  # where the results of a work item are
     scratch: int  # elements of all
     # In a backward pass the source is dy, and the results are dx. Beside them:
-    lanes: int = 0  # channels of x, rounded up to whole register tiles
+    lanes: int = 0  # channels of x, rounded up to whole vectors
+    sums_width: int = 0  # channels of dy, rounded up to whole register tiles of their products
     tiles_plane: int = 0  # elements from one plane of transformed tiles of x to the next
     sums_plane: int = 0  # the same of the sums of products
     x_at: int = 0  # where x begins
@@ -264,7 +265,7 @@ def backward(dy, dx, corner, step, maps):
     shape, products, (patch, tile, count) = maps.tile, maps.products, _sizes(maps)
     itemsize = shape.dtype.itemsize
     (down, across), depth, channels = _tiles(dx, tile), dy[3], dx[3]
-    pitch, width, lanes = round_up(depth, 16), round_up(channels, shape.width), round_up(channels, products.width)
+    pitch, width, lanes = round_up(depth, 16), round_up(channels, shape.width), round_up(channels, 16)
     row_bytes = across * 2 * (step[0] * step[1] * pitch + tile[0] * tile[1] * lanes) * itemsize  # fetched ahead, too
     images, rows = cut(dy[0], down, across, row_bytes, shape.rows)
     g = _block(dy, dx, corner, step, tile, patch, images, rows)
@@ -272,7 +273,8 @@ def backward(dy, dx, corner, step, maps):
     tile_bytes = count * (pitch + lanes + shape.width) * itemsize
     group = group_of(images * rows * across, shape.rows, tile_bytes, 3 * simd.cache_bytes(2) // 8)
     source_plane, tiles_plane, result_plane = plane(group * pitch), plane(group * lanes), plane(group * shape.width)
-    sums_plane = plane(pitch * lanes)
+    sums_width = round_up(depth, products.width)
+    sums_plane = plane(lanes * sums_width)
     block_at = round_up(tile[0] * tile[1] * shape.lanes, 16)
     x_at = block_at + _elements(g)
     source_at = x_at + _elements(gx)
@@ -283,5 +285,5 @@ def backward(dy, dx, corner, step, maps):
     scratch = out_at + images * min(rows * tile[0], dx[1]) * dx[2] * dx[3]
     tiling = Tiling(across, group, depth, pitch, width, source_plane, result_plane, plane(depth * width),
                     block_at, source_at, result_at, out_at, scratch,
-                    lanes, tiles_plane, sums_plane, x_at, tiles_at, sums_at)  # fmt: skip
+                    lanes, sums_width, tiles_plane, sums_plane, x_at, tiles_at, sums_at)  # fmt: skip
     return gx, g, tiling

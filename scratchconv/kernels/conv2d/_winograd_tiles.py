@@ -11,7 +11,9 @@ from typing import NamedTuple
 from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import inner
-from scratchconv.kernels.conv2d._ahead import take
+from scratchconv.kernels.conv2d._ahead import fetch, take
+
+PATCH_STEPS = 2  # what the transform of a vector of a patch counts where memory is fetched ahead
 
 
 class Part(NamedTuple):
@@ -31,17 +33,6 @@ def _place_of(tiling, rows, tile):
 
 
 @inner
-def _next_place(tiling, rows, n, i, j):
-    """The place after (n, i, j)."""
-    j += 1
-    if j == tiling.columns:
-        i, j = i + 1, 0
-        if i == rows:
-            n, i = n + 1, 0
-    return n, i, j
-
-
-@inner
 def clear_padding(s, at, g):
     """Zero the block ``g`` at ``at`` if its pixels are wider than their channels: nothing else writes the rest."""
     if g.pixel != g.channels:
@@ -49,23 +40,29 @@ def clear_padding(s, at, g):
 
 
 @inner
-def transform_patches(t, g, tiling, part, block, at, planes, o, plane, slab, step):
+def transform_patches(t, g, tiling, part, block, at, planes, o, plane, slab, step, ahead):
     """planes[p, tile, :] = t of the patch of each tile of ``part``, vector after vector of channels.
 
-    In a plane, tiles are ``step`` apart and vectors of channels ``slab``.
+    In a plane, tiles are ``step`` apart and vectors of channels ``slab``. Tiles go by in rows, which are evenly spaced.
+    Fetches from the list ``ahead``.
     """
     simd.keep_apart()
-    lanes, line = simd.lanes_of(block), g.width * g.pixel
+    lanes, line, move = simd.lanes_of(block), g.width * g.pixel, g.column_step * g.pixel
     pixels = simd.opaque(line), simd.opaque(g.pixel)
     where = simd.opaque(t.columns * plane), simd.opaque(plane)
     nothing = simd.splat(block, 0)
-    n, i, j = _place_of(tiling, part.rows, part.first)
-    for _ in range(part.tiles):
-        source = at + (n * g.height + i * g.step) * line + j * g.column_step * g.pixel
+    tile, last = part.first, part.first + part.tiles
+    while tile < last:
+        n, i, j = _place_of(tiling, part.rows, tile)
+        count = min(tiling.columns - j, last - tile)
+        source = at + (n * g.height + i * g.step) * line + j * move
+        fetch(ahead, planes, PATCH_STEPS * (count * g.pixel // lanes))
         for c in range(0, g.pixel, lanes):
-            simd.transform_grid(t, block, source + c, pixels, nothing, planes, o + c // lanes * slab, where)
-        o += step
-        n, i, j = _next_place(tiling, part.rows, n, i, j)
+            to = o + c // lanes * slab
+            for k in range(count):
+                first = simd.opaque(source + c + k * move)
+                simd.transform_grid(t, block, first, pixels, nothing, planes, to + k * step, where)
+        tile, o = tile + count, o + count * step
 
 
 @inner
@@ -131,19 +128,23 @@ def transform_results(t, shape, g, tiling, part, s, pi, bias, f, y, yi, ei):
     In the scratch ``s`` the products begin at ``pi``; ``ei`` is room for a tile that does not fit into the image.
     """
     simd.keep_apart()
-    lanes, row = simd.lanes_of(y), g.result_w * g.results
+    lanes, row, move = simd.lanes_of(y), g.result_w * g.results, t.columns * g.results
     planes = simd.opaque(t.source_columns * tiling.result_plane), simd.opaque(tiling.result_plane)
-    n, i, j = _place_of(tiling, part.rows, part.first)
-    for _ in range(part.tiles):
+    where, beside = (simd.opaque(row), simd.opaque(g.results)), (t.columns * lanes, lanes)
+    tile, last = part.first, part.first + part.tiles
+    while tile < last:
+        n, i, j = _place_of(tiling, part.rows, tile)
+        count = min(tiling.columns - j, last - tile)
         high = min(t.rows, g.result_h - part.top - i * t.rows)
-        wide = min(t.columns, g.result_w - j * t.columns)
-        at = yi + (n * g.result_h + i * t.rows) * row + j * t.columns * g.results + f
         for v in range(0, min(shape.width, g.results - f), lanes):
-            whole = high == t.rows and wide == t.columns and f + v + lanes <= g.results
-            to, down, beside = (at + v, row, g.results) if whole else (ei, t.columns * lanes, lanes)
-            where = simd.opaque(down), simd.opaque(beside)
-            simd.transform_grid(t, s, pi + v, planes, simd.load(bias, f + v), y, to, where)
-            if not whole:
-                _store_edge(y, at + v, row, g.results, high, wide, g.results - f - v, s, t.columns, ei)
-        pi += shape.width
-        n, i, j = _next_place(tiling, part.rows, n, i, j)
+            live, added = g.results - f - v, simd.load(bias, f + v)
+            at = yi + (n * g.result_h + i * t.rows) * row + j * move + f + v
+            whole = min(count, g.result_w // t.columns - j) if high == t.rows and live >= lanes else 0
+            for k in range(whole):
+                first = simd.opaque(pi + v + k * shape.width)
+                simd.transform_grid(t, s, first, planes, added, y, at + k * move, where)
+            for k in range(max(0, whole), count):
+                wide = min(t.columns, g.result_w - (j + k) * t.columns)
+                simd.transform_grid(t, s, pi + v + k * shape.width, planes, added, s, ei, beside)
+                _store_edge(y, at + k * move, row, g.results, high, wide, live, s, t.columns, ei)
+        tile, pi = tile + count, pi + count * shape.width

@@ -9,6 +9,8 @@ The input gradient is the same computation with dy as its source and the weights
 
 from __future__ import annotations
 
+import functools
+import math
 import sys
 from typing import NamedTuple
 
@@ -22,6 +24,7 @@ from scratchconv.kernels.conv2d._ahead import LIST, TURN, begin_list, end_list, 
 from scratchconv.kernels.conv2d._finish import NOTHING, finish_item
 from scratchconv.kernels.conv2d._plan import (
     Limits,
+    Plan,
     choose_tile,
     cut,
     forward_direction,
@@ -42,47 +45,53 @@ __all__ = [
     "weight_grad",
 ]
 
-_JOIN = 256  # result pixels of a work item of small images: enough to share each weight panel
+_JOIN = 256  # result pixels of a work item of small images: enough to share each weight panel,
+_MOST = 1024  # or so many, where there are work items enough: then more tiles have pixels with the same taps inside
+_ITEMS = 20  # work items that are enough: threads find about as much to do
 CHUNKS = 64  # work items are dealt to at most so many tasks, each with its own scratch
 
 
 @inner
-def _runs_inside(g, piece, shifts, first_row, last_row):
-    """The first run of a piece, and that after the last, that some row of results finds inside the source."""
-    begin, end = piece[2], piece[3]
-    while begin < end and last_row * g.step + shifts[begin] < 0:
-        begin += 1
-    while begin < end and first_row * g.step + shifts[end - 1] >= g.source_h:
-        end -= 1
-    return begin, end
+def _convolve(shape, x, origin, strip, piece, channels, table, weights, wi, bias, f, y, yi, filters, streams, ahead):
+    """The convolution: for each tile of pixels, for each tap inside the source, for each channel.
 
-
-@inner
-def _convolve(shape, x, origin, g, top, piece, table, weights, wi, bias, f, y, yi, filters, streams, ahead):
-    """The convolution: for each tile of pixels, for each run of taps, for each (tap column, channel) of the run.
-
-    The work item begins with result row ``top``; ``table`` is a Plan. Results go past the caches if they ``stream``;
-    fetches from the list ``ahead``, whose offsets count from y.
+    ``table`` is a Plan. Results go past the caches if they ``stream``; fetches from the list ``ahead``, whose offsets
+    count from y.
     """
     simd.keep_apart()
-    for q in range(piece[0], piece[0] + piece[1], shape.rows):
-        fetch(ahead, y)
-        begin, end = _runs_inside(g, piece, table.shifts, top + table.lines[q, 0], top + table.lines[q, 1])
-        pixels = simd.row_offsets(shape, table.source, q)
+    windows, taps, joined, steps = table.windows, piece[4], piece[5], 0
+    for tile in range(piece[0], piece[1]):
+        left, count = windows[strip, tile, 2], windows[strip, tile, 3] - windows[strip, tile, 2]
+        parts, length = (1, count * channels) if joined else (count, channels)
+        pixels = simd.row_offsets(shape, table.source, tile * shape.rows)
         acc = simd.spread(shape, bias, f)
-        w = wi + (piece[5] + (begin - piece[2]) * piece[4]) * shape.width
-        for t in range(begin, end):
-            first = origin + table.runs[t]
-            for k in range(piece[4]):
-                acc = simd.outer_fma(acc, x, first + k, pixels, weights, w + k * shape.width)
-            w += piece[4] * shape.width
-        where = simd.row_offsets(shape, table.result, q)
+        for u in range(windows[strip, tile, 0], windows[strip, tile, 1]):
+            steps += parts * length
+            if steps >= TURN:
+                fetch(ahead, y)
+                steps = 0
+            run = piece[2] + u * taps + left
+            for t in range(run, run + parts):
+                first, w = origin + table.runs[t], wi + t * channels * shape.width
+                for k in range(length):
+                    acc = simd.outer_fma(acc, x, first + k, pixels, weights, w + k * shape.width)
+        where = simd.row_offsets(shape, table.result, tile * shape.rows)
         if filters < shape.width:
             simd.tile_store_partial(acc, y, yi, where, filters)
         elif streams:
             simd.tile_stream(acc, y, yi, where)
         else:
             simd.tile_store(acc, y, yi, where)
+
+
+@inner
+def _fetches(pieces, channels):
+    """How often a work item fetches for each panel of filters: with each row of taps of a tile, or each few."""
+    total = 0
+    for p in range(pieces.shape[0]):
+        rows = (pieces[p, 1] - pieces[p, 0]) * pieces[p, 3]
+        total += rows // ((TURN - 1) // max(1, pieces[p, 4] * channels) + 1)
+    return total
 
 
 @helper
@@ -104,18 +113,15 @@ def _compute(first, last, shape, x, g, table, weights, bias, y, finish, block, a
         at, variant = _block.result_offset(g, item), _block.is_last(g, item)
         streams = finish.kind == NOTHING and finish.streams and filters % simd.lanes_of(y) == 0
         begin_list(ahead)
-        # Plain arrays stream through the caches by themselves: there, to ask for them ahead costs more than it brings.
-        if x.kind != PLAIN or finish.kind != NOTHING:
-            list_source(ahead, y, x, g, item + 1)
-            list_finish(ahead, y, finish, y, g, item)
-        tiles = _block.images_of(g, item) * _block.result_rows_of(g, item) * g.result_w // shape.rows + 1
-        end_list(ahead, y, tiles * groups * panels * TURN)
+        list_finish(ahead, y, finish, y, g, item, x)
+        list_source(ahead, y, x, g, item + 1)
+        end_list(ahead, y, _fetches(table.pieces[variant], per_group) * groups * panels * TURN)
         for phase in range(table.pieces.shape[1]):
             piece = table.pieces[variant, phase]
             for gp in range(groups * panels):
                 group, f = gp // panels, gp % panels * shape.width
                 _convolve(
-                    shape, image, origin + group * per_group, g, item % g.strips * g.rows, piece, table,
+                    shape, image, origin + group * per_group, item % g.strips, piece, per_group, table,
                     weights, gp * depth * shape.width, bias, gp * shape.width,
                     y, at + group * filters + f, filters - f, streams, ahead,
                 )  # fmt: skip
@@ -142,23 +148,41 @@ class Orientation(NamedTuple):
     reduced: int
 
 
+class _Layout(NamedTuple):
+    """What does not depend on numbers: tile, work items, tables, and where the rows of each weight panel lie in w."""
+
+    shape: simd.TileShape
+    block: _block.Block
+    table: Plan
+    rows: np.ndarray
+
+
+@functools.lru_cache(maxsize=512)
+def _lay_out(x, y, w, copy, reduced, groups, row, column, dtype):
+    """Lay out the convolution of ``x`` by ``w`` into ``y``, all shapes; of ``w``, ``reduced`` is an Orientation's."""
+    batch, _, _, channels = x
+    per_group, weights = channels // groups, math.prod(w) * dtype.itemsize
+    shape = choose_tile(y[3] // groups, dtype)
+    # Pixels a multiple of 4 KiB apart lie in one set of L1, which has not as many ways as a tile has pixels.
+    crowded = column.step * channels * dtype.itemsize % 4096 == 0
+    join = max(_JOIN, min(_MOST, batch * y[1] * y[2] // _ITEMS))
+    limits = Limits(_block_bytes(weights), join, sys.maxsize, copy=copy or crowded)
+    strip = cut(row, column, batch, channels, dtype.itemsize, limits)
+    table = plan(row, column, strip, batch, per_group, y[3], shape.rows)
+    rows = (table.taps[:, None] * (w[2] * w[3]) + np.arange(per_group) * reduced).ravel()
+    return _Layout(shape, _block.describe(x, y, strip, row, column), table, rows)
+
+
 def _prepare(source, w, orientation, bias, y, groups, row, column):
     """The convolution of sources like ``source`` into arrays like ``y``; its weights are packed here."""
-    x_shape = (y.shape[0], source.rows, source.columns, source.channels)
-    per_group, filters = source.channels // groups, y.shape[3] // groups
-    shape = choose_tile(filters, y.dtype)
-    # Pixels a multiple of 4 KiB apart lie in one set of L1, which has not as many ways as a tile has pixels.
-    crowded = column.step * source.channels * y.itemsize % 4096 == 0
-    limits = Limits(_block_bytes(w.nbytes), _JOIN, sys.maxsize, copy=source.kind != PLAIN or crowded)
-    strip = cut(row, column, y.shape[0], source.channels, y.itemsize, limits)
-    table = plan(row, column, strip, y.shape[0], per_group, y.shape[3], shape.rows)
-    rows = (table.taps[:, None] * w[0, 0].size + np.arange(per_group) * orientation.reduced).ravel()
+    x = (y.shape[0], source.rows, source.columns, source.channels)
+    copy, filters = source.kind != PLAIN, y.shape[3] // groups
+    shape, g, table, rows = _lay_out(x, y.shape, w.shape, copy, orientation.reduced, groups, row, column, y.dtype)
     panels = _tape.scratch((groups, -(-filters // shape.width), rows.size, shape.width), y.dtype)
-    neighbours = per_group if orientation.reduced == 1 else 1
+    neighbours = source.channels // groups if orientation.reduced == 1 else 1
     _panels.pack(w.reshape(-1), rows, neighbours, orientation.lane, orientation.group, filters, shape.width, panels)
     padded_bias = np.zeros((groups, panels.shape[1] * shape.width), y.dtype)
     _tape.do(np.copyto, padded_bias[:, :filters], bias.reshape(groups, filters))
-    g = _block.describe(x_shape, y.shape, strip, row, column)
     return _prepared.Prepared(_run, (shape,), g, (table, panels, padded_bias))
 
 

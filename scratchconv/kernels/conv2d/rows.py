@@ -20,6 +20,7 @@ from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d._ahead import LIST, TURN, begin_list, end_list, fetch, list_finish, list_source
 from scratchconv.kernels.conv2d._finish import DROP, MOMENTS, RECEIVE, SELECT, finish_item, measure
+from scratchconv.kernels.conv2d._panels import turned
 from scratchconv.kernels.conv2d._plan import Limits, cut, forward_direction
 from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
@@ -53,28 +54,30 @@ def applies(taps, stride, dilation, groups, results):
 
 @inner
 def _convolve(
-    shape, s, at, line, pixel, channels, taps, weights, bias, rows, width, results, y, yi, streams, r, ri, twice, ahead
-):
+    shape, s, at, line, pixel, channels, taps, weights, bias, above, below, rows, width, results, y, yi, streams,
+    r, ri, twice, ahead,
+):  # fmt: skip
     """y[i, j, :] = bias + Σ_{u,c} Σ_v x[i + u, j + v, c] w[u, v, c, :] for ``rows`` rows of ``width`` results.
 
-    The source begins at ``at`` in the scratch ``s``, one ``line`` a row; results begin at ``yi``. The tile is a stretch
-    of ``shape.rows`` pixels; the last one of a row overlaps the one before. If ``y`` is stored past the caches, who
-    wants to read it finds it in ``r`` as well (``twice``). Fetches from the list ``ahead``.
+    The source begins at ``at`` in the scratch ``s``, one ``line`` a row; its rows from ``above`` to the one before
+    ``below`` lie inside the image. Results begin at ``yi``. The tile is a stretch of ``shape.rows`` pixels; the last
+    one of a row overlaps the one before. If ``y`` is stored past the caches, who wants to read it finds it in ``r``,
+    too (``twice``). Fetches from the list ``ahead``.
     """
     simd.keep_apart()
     step, where = channels * shape.width, simd.grid_offsets(shape, 1, results, 0)
     for i in range(rows):
-        fetch(ahead, s)
         for j in range(0, width, shape.rows):
             first = min(j, width - shape.rows)
-            acc, w = simd.spread(shape, bias, 0), 0
-            for u in range(taps):
+            acc = simd.spread(shape, bias, 0)
+            for u in range(max(0, above - i), min(taps, below - i)):
+                fetch(ahead, s)
+                w = u * shape.taps * step
                 x = at + (i + u) * line + first * pixel
                 for c in range(channels):
                     acc = simd.outer_fma_row(
                         shape, acc, s, simd.opaque(x + c), pixel, weights, w + c * shape.width, step
                     )
-                w += shape.taps * step
             o = (i * width + first) * results
             if results < shape.width:
                 simd.tile_store_partial(acc, y, yi + o, where, results)
@@ -95,16 +98,18 @@ def _compute(first, last, shape, source, g, taps, part, weights, bias, y, finish
     for item in range(first, last):
         rows, yi = _block.rows_of(g, item), _block.result_offset(g, item)
         begin_list(ahead)
-        if received:
-            list_finish(ahead, s, finish, y, g, item)
+        if not dropped:
+            list_finish(ahead, s, finish, y, g, item, source)
         list_source(ahead, s, source, g, item + 1)
-        end_list(ahead, s, rows * TURN)
+        tiles = (g.result_w + shape.rows - 1) // shape.rows
+        end_list(ahead, s, rows * tiles * taps * TURN)
         _block.fill_block(source, g, item, s, at)
+        _, above, below, _, _ = _block.inside(g, item)
         for i in range(0, rows, part):
             n, to = min(part, rows - i), yi + i * size
             target, o = (s, ri) if dropped else (y, to)
-            _convolve(shape, s, at + i * line, line, g.pixel, g.channels, taps, weights, bias, n, g.result_w, g.results,
-                      target, o, streams, s, ri, measured and streams, ahead)  # fmt: skip
+            _convolve(shape, s, at + i * line, line, g.pixel, g.channels, taps, weights, bias, above - i, below - i,
+                      n, g.result_w, g.results, target, o, streams, s, ri, measured and streams, ahead)  # fmt: skip
             if measured:
                 r, o = (s, ri) if dropped or streams else (y, to)
                 measure(finish, g, item, i, 1, n, r, o, y, 0)
@@ -157,11 +162,6 @@ def _part(g, dtype):
     most = max(2, simd.cache_bytes(1) // 2 // max(1, g.result_w * g.results * dtype.itemsize))
     rows = -(-g.rows // -(-g.rows // most))
     return rows + rows % 2
-
-
-def turned(w):
-    """Kernels for the input gradient: (KH, KW, F, C), rotated by half a turn."""
-    return w[::-1, ::-1].transpose(0, 1, 3, 2)
 
 
 def prepare_forward(source, w, b, stride, padding, dilation, groups, y, precision="exact"):

@@ -22,11 +22,13 @@ from scratchconv.kernels.conv2d import _block, _winograd_backward
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source
 from scratchconv.kernels.conv2d._finish import finish_item
+from scratchconv.kernels.conv2d._panels import turned_copy
 from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad
 from scratchconv.kernels.conv2d._weight_grad import run_weight_grad as direct_weight_grad
 from scratchconv.kernels.conv2d._winograd_tiles import (
+    PATCH_STEPS,
     Part,
     clear_padding,
     multiply,
@@ -34,7 +36,6 @@ from scratchconv.kernels.conv2d._winograd_tiles import (
     transform_results,
 )
 from scratchconv.kernels.conv2d._winograd_weights import transform_weights
-from scratchconv.kernels.conv2d.rows import turned
 
 __all__ = [
     "applies",
@@ -75,7 +76,7 @@ def _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias):
     shape, lanes = maps.tile, simd.lanes_of(s)
     source, products = start + tiling.source_at, start + tiling.result_at
     transform_patches(maps.source, g, tiling, part, s, start + tiling.block_at,
-                      s, source, tiling.source_plane, tiling.group * lanes, lanes)  # fmt: skip
+                      s, source, tiling.source_plane, tiling.group * lanes, lanes, ahead)  # fmt: skip
     for panel in range(tiling.width // shape.width):
         w = panel * tiling.depth * shape.width
         multiply(maps, tiling, part.tiles, s, source, weights, w, products, ahead)
@@ -96,9 +97,10 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
         tiles = _block.images_of(g, item) * rows * tiling.columns
         steps = (tiles + maps.tile.rows - 1) // maps.tile.rows * (tiling.width // maps.tile.width) * tiling.depth
         begin_list(ahead)
-        list_finish(ahead, s, finish, y, g, item)
+        list_finish(ahead, s, finish, y, g, item, source)
         list_source(ahead, s, source, g, item + 1)
-        end_list(ahead, s, steps * maps.source.rows * maps.source.columns)
+        steps = steps * maps.source.rows * maps.source.columns
+        end_list(ahead, s, steps + PATCH_STEPS * tiles * g.pixel // simd.lanes_of(s))
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows * g.spread, tile, min(tiling.group, tiles - tile))
             _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias)
@@ -152,9 +154,9 @@ def run_input_grad(source, w, stride, padding, dilation, groups, dx, make_finish
     """As input_grad, likewise."""
     taps, s = w.shape[:2], stride[0]
     tile = plan.choose_results(precision, taps, s, w.shape[3])
-    maps = plan.backward_transforms(tile, taps, s, padding, w.shape[2], dx.dtype)
+    maps = plan.backward_transforms(tile, taps, s, padding, w.shape[2], w.shape[3], dx.dtype)
     no_bias = np.zeros(dx.shape[3], dx.dtype)
-    prepared = _prepare(source, turned(w), no_bias, maps, plan.first_input(taps, s, padding), tile, dx)
+    prepared = _prepare(source, turned_copy(w), no_bias, maps, plan.first_input(taps, s, padding), tile, dx)
     return prepared.run(source, dx, make_finish)
 
 

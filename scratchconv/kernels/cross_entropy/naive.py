@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchconv.kernels._jit import kernel
+from scratchconv.kernels._jit import helper, kernel
 
 
 @kernel
 def log_softmax(x, y):
     """y[r,c] = (x[r,c] - m) - log sum_j exp(x[r,j] - m), m = max_j x[r,j]; y (R, C)."""
+    _log_softmax(x, y)
+
+
+@helper
+def _log_softmax(x, y):
     rows, classes = x.shape
     for r in range(rows):
         largest = np.float64(x[r, 0])
@@ -62,30 +67,38 @@ def softmax_gradient(y, dy, dx):
 
 
 @kernel
-def loss(logp, target, weight, ignore_index, smoothing, losses):
-    """losses[r] = -(1 - s) * weight[t] * logp[r,t] - (s / C) * sum_c weight[c] * logp[r,c]
+def loss(x, target, weight, ignore_index, smoothing, logp, losses, totals):
+    """losses[r] = -(1 - s) * weight[t] * logp[r,t] - (s / C) * sum_c weight[c] * logp[r,c], logp = log_softmax(x)
 
-    t = target[r], s = smoothing; 0 where t = ignore_index. logp (R, C) is the result of log_softmax, target (R,) int64,
-    weight (C,), losses (R,) float64.
+    t = target[r], s = smoothing; 0 where t = ignore_index, NaN where there is no class t. target (R,) int64, weight
+    (C,), logp (R, C), losses (R,) float64; totals (3,) float64 = sum_r losses[r], sum_r weight[t], and the first row
+    whose label is no class (-1: none).
     """
+    _log_softmax(x, logp)
     rows, classes = logp.shape
+    totals[:] = 0, 0, -1
     for r in range(rows):
         t = target[r]
         losses[r] = 0.0
-        if t != ignore_index:
+        if t != ignore_index and not 0 <= t < classes:
+            losses[r] = np.nan
+            totals[2] = r if totals[2] < 0 else totals[2]
+        elif t != ignore_index:
             spread = 0.0
             for c in range(classes):
                 spread -= np.float64(weight[c]) * np.float64(logp[r, c])
             label = -np.float64(weight[t]) * np.float64(logp[r, t])
             losses[r] = label if smoothing == 0.0 else (1.0 - smoothing) * label + smoothing / classes * spread
+            totals[1] += np.float64(weight[t])
+        totals[0] += losses[r]
 
 
 @kernel
 def loss_gradient(logp, target, weight, ignore_index, smoothing, scale, dx):
     """dx[r,c] = scale[r] * (exp(logp[r,c]) * sum_j q[j] - q[c])
 
-    q[c] = (1 - s) * weight[t] * [c = t] + (s / C) * weight[c], t and s as in loss; scale (R,) float64 is the gradient
-    of losses; dx (R, C), 0 in rows with t = ignore_index.
+    q[c] = (1 - s) * weight[t] * [c = t] + (s / C) * weight[c], t and s as in loss; scale float64 is the gradient of
+    losses, (R,) or one number for all, (1,); dx (R, C), 0 in rows with t = ignore_index.
     """
     rows, classes = logp.shape
     for r in range(rows):
@@ -100,4 +113,4 @@ def loss_gradient(logp, target, weight, ignore_index, smoothing, scale, dx):
             if c == t:
                 q += (1.0 - smoothing) * np.float64(weight[c])
             p = np.exp(np.float64(logp[r, c]))
-            dx[r, c] = 0.0 if t == ignore_index else scale[r] * (p * total - q)
+            dx[r, c] = 0.0 if t == ignore_index else scale[r if scale.size > 1 else 0] * (p * total - q)

@@ -43,10 +43,17 @@ def softmax_gradient(y, dy, dx):
 
 
 @threaded_kernel
-def loss(logp, target, weight, ignore_index, smoothing, losses):
-    """See naive. Owns: piece i writes its block of losses."""
-    pieces = _pieces(logp)
-    simd.run_tasks(_loss_rows, pieces, logp, target, weight, ignore_index, smoothing, losses, pieces)
+def loss(x, target, weight, ignore_index, smoothing, logp, losses, totals):
+    """See naive. Owns: piece i writes its block of rows of logp and of losses; the caller adds them up, in order."""
+    pieces = _pieces(x)
+    simd.run_tasks(_loss_rows, pieces, x, target, weight, ignore_index, smoothing, logp, losses, pieces)
+    totals[:] = 0, 0, -1
+    for r in range(losses.size):
+        totals[0] += losses[r]
+        if 0 <= target[r] < x.shape[1]:
+            totals[1] += np.float64(weight[target[r]]) if target[r] != ignore_index else 0.0
+        elif target[r] != ignore_index and totals[2] < 0:
+            totals[2] = r
 
 
 @threaded_kernel
@@ -105,12 +112,13 @@ def _softmax_gradient_rows(piece, y, dy, dx, pieces):
 
 
 @helper
-def _loss_rows(piece, logp, target, weight, ignore_index, smoothing, losses, pieces):
+def _loss_rows(piece, x, target, weight, ignore_index, smoothing, logp, losses, pieces):
     rows, classes = logp.shape
+    _softmax_rows(piece, x, logp, True, pieces)
     for r in range(piece * rows // pieces, (piece + 1) * rows // pieces):
         t = target[r]
-        if t == ignore_index:
-            losses[r] = 0.0
+        if t == ignore_index or not 0 <= t < classes:
+            losses[r] = 0.0 if t == ignore_index else np.nan
             continue
         label = -np.float64(weight[t]) * np.float64(logp[r, t])
         if smoothing != 0.0:
@@ -138,4 +146,4 @@ def _loss_gradient_rows(piece, logp, target, weight, ignore_index, smoothing, sc
         total = spread + label
         for c in range(classes):
             q = uniform * np.float64(weight[c]) + (label if c == t else 0.0)
-            dx[r, c] = scale[r] * (np.float64(np.exp(logp[r, c])) * total - q)
+            dx[r, c] = scale[r if scale.size > 1 else 0] * (np.float64(np.exp(logp[r, c])) * total - q)

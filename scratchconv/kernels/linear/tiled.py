@@ -1,9 +1,9 @@
 """Linear layer by the register tiles of the matrix product, and by scalar products where there are few filters.
 
-Functions as in naive. Sums, order and ownership are those of ``matmul.tiled`` and ``reduction.blocked``. A network's
-last layer has so few filters that a tile would stand mostly empty, and its weights would have to be transposed to fill
-it: ``forward`` then multiplies rows of x by rows of w as they lie in memory, a vector of channels at a time. And the
-input gradient has so few products for each number it writes that it writes row after row, as memory likes it.
+Functions as in naive. Sums, order and ownership are those of ``matmul.tiled``. A network's last layer has so few
+filters that a tile would stand mostly empty, and its weights would have to be transposed to fill it: ``forward`` then
+multiplies rows of x by rows of w as they lie in memory, a vector of channels at a time. And there are so few products
+for each number of x or dx that the gradients read and write memory in its order, and pack nothing.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 
 from scratchconv import simd
-from scratchconv.kernels._jit import inner, threaded_kernel
+from scratchconv.kernels._jit import inner, kernel, threaded_kernel
 from scratchconv.kernels.matmul import tiled as matrix
-from scratchconv.kernels.reduction import blocked
 
 FEW = 16  # filters up to which scalar products are faster
 ROWS = 8  # rows of x of one task
+DEPTH = 256  # products in one chain
 # Rows of dy and vectors of w: accumulators, and a step's numbers and vectors, have to fit the registers.
 _HIGH = 4 if simd.vector_registers() == 32 else 2
 _TILES = {np.dtype(dtype): tuple(simd.TileShape(high, 4, dtype) for high in (_HIGH, 1)) for dtype in ("f4", "f8")}
@@ -41,8 +41,8 @@ def products(x, w, b, channels, y):
 
 @inner
 def _products_of_rows(task, x, w, b, channels, y):
-    for n in range(task * ROWS, min(y.shape[0], task * ROWS + ROWS), 2):
-        for f in range(0, y.shape[1], 4):
+    for f in range(0, y.shape[1], 4):  # these rows of w stay in L1 for all rows of x
+        for n in range(task * ROWS, min(y.shape[0], task * ROWS + ROWS), 2):
             _products(x, n, min(n + 1, y.shape[0] - 1), w, f, b, channels, y)
 
 
@@ -116,20 +116,73 @@ def _spread_rows(task, tile, single, dy, w, filters, dx):
 def _spread(tile, dy, w, filters, n, dx):
     """Some rows of dx, a stretch after the other; the last one overlaps the one before."""
     simd.keep_apart()
-    channels = dx.shape[1]
-    numbers, rows = simd.grid_offsets(tile, 1, filters, 0), simd.grid_offsets(tile, 1, channels, 0)
+    channels, numbers = dx.shape[1], simd.grid_offsets(tile, 1, filters, 0)
     for c in range(0, channels, tile.width):
-        first, acc = min(c, channels - tile.width), simd.zeros(tile)
-        for f in range(filters):
-            acc = simd.outer_fma(acc, dy, simd.opaque(n * filters + f), numbers, w, f * channels + first)
-        simd.tile_store(acc, dx, n * channels + first, rows)
+        _sum_rows(tile, dy, n * filters, numbers, 1, w, min(c, channels - tile.width), 0, filters, dx, n)
 
 
 def weight_gradient(dy, x, dw):
     """dw[f,c] = sum_n dy[n,f] * x[n,c]. Cost: 2*N*F*C flop."""
-    matrix.matmul(dy, x, True, False, dw)
+    tile, single = _TILES[dw.dtype]
+    if len(dw) <= FEW and dw.shape[1] >= tile.width:
+        gather_rows(tile, single, dy.reshape(-1), x.reshape(-1), len(x), dw)
+    else:
+        matrix.matmul(dy, x, True, False, dw)
 
 
+@threaded_kernel
+def gather_rows(tile, single, dy, x, batch, dw):
+    """dw[f,:] = sum_n dy[n,f] * x[n,:]; dy, x flat, dw (F, C), C at least the width of a tile
+
+    Owns: a task writes some columns of dw. Cost: 2*N*F*C flop; a column's stretch of x is read from memory once.
+    """
+    simd.run_tasks(_gather_columns, dw.shape[1] // tile.width, tile, single, dy, x, batch, dw)
+
+
+@inner
+def _gather_columns(task, tile, single, dy, x, batch, dw):
+    """A stretch of columns; the last task also has the rest, in a second stretch that overlaps the first."""
+    channels, end = dw.shape[1], (task + 1) * tile.width
+    _gather(tile, single, dy, x, batch, dw, end - tile.width)
+    if 0 < channels - end < tile.width:
+        _gather(tile, single, dy, x, batch, dw, channels - tile.width)
+
+
+@inner
+def _gather(tile, single, dy, x, batch, dw, c):
+    """All rows of dw, columns from c on: DEPTH rows of x after the other, which then lie in cache for all filters."""
+    simd.keep_apart()
+    filters = dw.shape[0]
+    whole = filters // tile.rows * tile.rows
+    numbers, number = simd.grid_offsets(tile, 1, 1, 0), simd.grid_offsets(single, 1, 1, 0)
+    for low in range(0, max(batch, 1), DEPTH):
+        high = min(batch, low + DEPTH)
+        for f in range(0, whole, tile.rows):
+            _sum_rows(tile, dy, f, numbers, filters, x, c, low, high, dw, f)
+        for f in range(whole, filters):
+            _sum_rows(single, dy, f, number, filters, x, c, low, high, dw, f)
+
+
+@inner
+def _sum_rows(tile, a, first, numbers, step, b, c, low, high, out, row):
+    """Rows of out from ``row`` on, columns from c on: sum_k a[first + numbers + k * step] * b[k,c:], low <= k < high.
+
+    It is added to what is there, unless low is 0.
+    """
+    channels = out.shape[1]
+    at, lines, acc = row * channels + c, simd.grid_offsets(tile, 1, channels, 0), simd.zeros(tile)
+    for k in range(low, high):
+        acc = simd.outer_fma(acc, a, simd.opaque(first + k * step), numbers, b, k * channels + c)
+    if low > 0:
+        acc = simd.tile_load(tile, out, at, lines) + acc
+    simd.tile_store(acc, out, at, lines)
+
+
+@kernel
 def bias_gradient(dy, db):
-    """db[f] = sum_n dy[n,f]. Cost: N*F flop, dy read once."""
-    blocked.total(dy.reshape(1, *dy.shape), 1.0, db.reshape(1, -1))
+    """db[f] = sum_n dy[n,f], in float64. Cost: N*F flop, dy read once."""
+    total = np.zeros(db.size)
+    for n in range(dy.shape[0]):
+        for f in range(db.size):
+            total[f] += np.float64(dy[n, f])
+    db[:] = total

@@ -148,7 +148,7 @@ def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
 
     def cut(*arguments: Any) -> _plan.Strip:
         *geometry, limits = arguments
-        small = limits._replace(block_bytes=block_bytes, join=pixels, pixels=pixels)
+        small = limits._replace(block_bytes=block_bytes, join=min(limits.join, pixels), pixels=pixels)
         return _plan.cut(*geometry, small)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -162,6 +162,7 @@ def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
 
 def _forget_plans() -> None:
     """Plans are remembered by shape; the size of the caches counts as constant."""
+    direct._lay_out.cache_clear()
     _winograd_plan.forward.cache_clear()
     _winograd_plan.backward.cache_clear()
     _weight_grad_plan.work.cache_clear()

@@ -99,7 +99,7 @@ def test_an_empty_list_hands_out_one_line_for_ever() -> None:
 @kernel
 def list_all(ahead, s, dy, x, finish, y, g, item):
     _ahead.begin_list(ahead)
-    _ahead.list_finish(ahead, s, finish, y, g, item)
+    _ahead.list_finish(ahead, s, finish, y, g, item, x)
     _ahead.list_source(ahead, s, dy, g, item)
     _ahead.list_source(ahead, s, x, g, item)
     _ahead.end_list(ahead, s, 100)
@@ -129,3 +129,15 @@ def test_a_list_holds_what_a_work_item_will_read() -> None:
         for (start, stop), array in zip(stretches, read, strict=True):
             assert s.ctypes.data + start * s.itemsize == array[images].ctypes.data
             assert stop - start >= array[images].size
+
+
+@pytest.mark.parametrize("kind", [_finish.RECEIVE | _finish.MASK, _finish.RECEIVE | _finish.MASK_AFFINE])
+def test_a_list_asks_once_for_what_is_read_twice(kind: int) -> None:
+    """Where dx is received, the mask is often what the convolution has read."""
+    x, dx = np.zeros((2, 9, 8, 3), np.float32), np.zeros((2, 9, 8, 3), np.float32)
+    finish = _finish.make_finish(kind, dx, 2, [np.zeros(3)] * 4, z=x, a=x)
+    g = items_of(ConvGeometry(2, (9, 8), 3, (3, 3), 3, padding=(1, 1)), 1 << 20)
+    s, ahead = np.zeros(100, np.float32), np.full(_ahead.LIST, -1)
+    list_all(ahead, s, _source.plain(dx), _source.plain(x), finish, dx.reshape(-1), g, 0)
+    starts = ahead[_ahead.FIRST : ahead[_ahead.END]].reshape(-1, 2)[:, 0]
+    assert [s.ctypes.data + start * s.itemsize for start in starts] == [dx.ctypes.data, dx.ctypes.data, x.ctypes.data]

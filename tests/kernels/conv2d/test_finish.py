@@ -92,14 +92,14 @@ def test_moments_of_nothing_are_zero() -> None:
 @pytest.mark.parametrize("channels", CHANNELS)
 def test_selection_is_the_largest_or_the_smallest_of_each_window(channels: int, dtype: type) -> None:
     rng = np.random.default_rng(0)
-    positive = np.arange(channels) % 3 != 1
+    slope = np.arange(channels) % 3 - 1.0
     for (batch, high, wide), pixels in CUTS:
         y = rng.integers(-2, 3, (batch, high, wide, channels)).astype(dtype)  # full of ties
         selected = np.full((batch, high // 2, wide // 2, channels), np.nan, dtype)
         before = y.copy()
-        finished(y, SELECT | MOMENTS, pixels, coefficients=[positive], selected=selected)
+        finished(y, SELECT | MOMENTS, pixels, coefficients=[slope], selected=selected)
         windows = y[:, : high // 2 * 2, : wide // 2 * 2].reshape(batch, high // 2, 2, wide // 2, 2, channels)
-        np.testing.assert_array_equal(selected, np.where(positive, windows.max((2, 4)), windows.min((2, 4))))
+        np.testing.assert_array_equal(selected, np.where(slope >= 0, windows.max((2, 4)), windows.min((2, 4))))
         np.testing.assert_array_equal(y, before)
 
 
@@ -109,10 +109,10 @@ def test_an_image_may_be_measured_in_parts(pixels: int, dtype: type) -> None:
     rng = np.random.default_rng(0)
     y = (10 + rng.standard_normal((3, 11, 7, 19))).astype(dtype)
     y[:, :2] += 100  # the first part is unlike the others
-    g, positive = items_of(y.shape, pixels)._replace(images=1), np.arange(19) % 2
+    g, slope = items_of(y.shape, pixels)._replace(images=1), np.arange(19) % 2 - 0.5
     arrays = [np.full((3, 5, 3, 19), np.nan, dtype) for _ in range(2)]
     kind, items = SELECT | MOMENTS, _block.count_items(g)
-    whole, parts = (_finish.make_finish(kind, y, items, [positive], selected=array) for array in arrays)
+    whole, parts = (_finish.make_finish(kind, y, items, [slope], selected=array) for array in arrays)
     finish_all(whole, g, np.concatenate([np.zeros(3, dtype), y.reshape(-1)]), y.reshape(-1))
     measure_all(parts, g, y.reshape(-1), 2)
     np.testing.assert_array_equal(*arrays)

@@ -51,3 +51,14 @@ def test_input_gradient_weights_in_squares(channels: int, dtype: type) -> None:
 def test_phases_without_taps_need_no_panels() -> None:
     panels = np.full((1, 2, 0, WIDTH), np.nan, np.float32)
     _panels.pack(np.zeros(0, np.float32), np.zeros(0, np.int64), 1, 1, 1, 12, WIDTH, panels)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("channels", "filters"), [(32, 48), (16, 5), (10, 32), (1, 1)])
+def test_kernels_turned_round(channels: int, filters: int, dtype: type) -> None:
+    w = np.random.default_rng(0).standard_normal((3, 2, channels, filters)).astype(dtype)
+    wanted = w[::-1, ::-1].swapaxes(2, 3)
+    out = np.full(wanted.shape, np.nan, dtype)
+    _panels.turn(w, out)
+    for found in (out, _panels.turned(w), _panels.turned_copy(w)):
+        np.testing.assert_array_equal(found, wanted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -118,18 +118,18 @@ def test_images_that_need_no_padding_are_read_in_place_unless_asked() -> None:
     assert _plan.cut(row, column, 1, 4, 4, FREE._replace(copy=True)).copied
 
 
-def test_a_kernel_row_is_one_run_where_its_taps_are_neighbours() -> None:
-    def runs(g: ConvGeometry) -> tuple[list[int], list[int], int]:
+def test_a_kernel_row_is_walked_at_once_where_its_taps_are_neighbours() -> None:
+    def runs(g: ConvGeometry) -> tuple[list[int], list[int], bool]:
         row, column = directions(g, gradient=False)
         strip = _plan.cut(row, column, g.batch, g.channels, 4, FREE)
         plan = _plan.plan(row, column, strip, g.batch, g.channels // g.groups, g.filters, 6)
-        return plan.runs.tolist(), plan.taps.tolist(), int(plan.pieces[0, 0, 4])
+        return plan.runs.tolist(), plan.taps.tolist(), bool(plan.pieces[0, 0, 5])
 
-    # Rows of 9 pixels of 2 channels: kernel rows begin 18 apart and are 3 * 2 numbers long.
-    assert runs(ConvGeometry(1, (8, 9), 2, (2, 3), 5)) == ([0, 18], [0, 1, 2, 3, 4, 5], 6)
+    # Rows of 9 pixels of 2 channels: kernel rows begin 18 apart, their taps 2.
+    assert runs(ConvGeometry(1, (8, 9), 2, (2, 3), 5)) == ([0, 2, 4, 18, 20, 22], [0, 1, 2, 3, 4, 5], True)
     # Dilation leaves gaps between the taps, groups leave gaps between their channels.
-    assert runs(ConvGeometry(1, (8, 9), 2, (1, 3), 5, dilation=(1, 2))) == ([0, 4, 8], [0, 1, 2], 2)
-    assert runs(ConvGeometry(1, (8, 9), 2, (1, 3), 4, groups=2)) == ([0, 2, 4], [0, 1, 2], 1)
+    assert runs(ConvGeometry(1, (8, 9), 2, (1, 3), 5, dilation=(1, 2))) == ([0, 4, 8], [0, 1, 2], False)
+    assert runs(ConvGeometry(1, (8, 9), 2, (1, 3), 4, groups=2)) == ([0, 2, 4], [0, 1, 2], False)
 
 
 @given(conv_geometries(), st.booleans(), st.integers(1, 60), st.integers(64, 4000))
@@ -145,15 +145,16 @@ def test_the_tables_walk_the_convolution(g: ConvGeometry, gradient: bool, pixels
     for item in range(items):
         last = item == items - 1 if strips == 1 else item % strips == strips - 1
         base = (item // strips * strip.images * row.result + item % strips * strip.rows * row.spread) * column.result
-        for phase, (first, count, *_) in enumerate(plan.pieces[int(last)]):
+        for phase, (first, behind, *_) in enumerate(plan.pieces[int(last)]):
             a, b = divmod(phase, len(column.phases))
-            for q in range(first, first + count):
-                pixel = base + int(plan.result[q]) // results
+            of_piece = (base + plan.result[first * rows : behind * rows] // results).tolist()
+            whole = len(set(of_piece))
+            assert set(of_piece[whole:]) <= {of_piece[whole - 1]} if whole else not of_piece
+            assert len(of_piece) < whole + rows  # the last tile may be short: it has its last pixel again
+            for pixel in of_piece[:whole]:
                 written.append(pixel)
                 assert pixel // column.result % row.result % row.spread == a
                 assert pixel % column.result % column.spread == b
-            if count:  # the last tile may read on: there it finds the last pixel again
-                assert set(plan.result[first + count : first + count + rows]) == {plan.result[first + count - 1]}
     assert sorted(written) == list(range(g.batch * row.result * column.result))
 
 
@@ -165,13 +166,11 @@ def test_the_runs_of_each_phase_hold_its_taps(g: ConvGeometry, gradient: bool) -
     plan = _plan.plan(row, column, strip, 1, group, 1, 4)
     top, left = (row.low, column.low) if strip.copied else (0, 0)
     for piece, (row_taps, column_taps) in zip(plan.pieces[0], product(row.phases, column.phases), strict=True):
-        _, _, first, last, length, weights_row = (int(number) for number in piece)
-        at = [
-            (int(plan.runs[t]) + k * strip.pixel, int(plan.taps[weights_row // group + (t - first) * taps + k]))
-            for taps in [length // group]
-            for t in range(first, last)
-            for k in range(taps)
-        ]
+        _, _, first, rows_of_taps, taps, joined = (int(number) for number in piece)
+        assert (rows_of_taps, taps) == (len(row_taps), len(column_taps))
+        assert bool(joined) == (group == strip.pixel and all(q[0] == p[0] + 1 for p, q in pairwise(column_taps)))
+        of_phase = slice(first, first + rows_of_taps * taps)
+        at = list(zip(plan.runs[of_phase].tolist(), plan.taps[of_phase].tolist(), strict=True))
         wanted = [
             (((r - top) * strip.width + c - left) * strip.pixel, u * g.kernel[1] + v)
             for r, u in row_taps
@@ -180,11 +179,37 @@ def test_the_runs_of_each_phase_hold_its_taps(g: ConvGeometry, gradient: bool) -
         assert at == wanted
 
 
-def test_a_tile_knows_the_rows_it_touches() -> None:
-    """Two images of 3 x 2 pixels, tiles of four: the second begins in one image and ends in the next."""
+def test_a_tile_knows_the_taps_it_needs() -> None:
+    """Two images of 3 x 2 pixels: columns 0 and 1 need one tap less than three each, rows 0 and 2 likewise."""
     row = _plan.forward_direction(3, 3, 3, 1, 1, 1)
     column = _plan.forward_direction(2, 2, 3, 1, 1, 1)
     strip = _plan.cut(row, column, 2, 1, 4, Limits(1 << 20, 64, 64))
     plan = _plan.plan(row, column, strip, 2, 1, 1, 4)
-    np.testing.assert_array_equal(plan.lines[[0, 4, 8]], [[0, 1], [0, 2], [1, 2]])
-    np.testing.assert_array_equal(plan.shifts, [-1, 0, 1])
+    # Of both images pixel (2, 1), then (2, 0); (1, 1), (1, 0); (0, 1), (0, 0).
+    np.testing.assert_array_equal(plan.result[:12], [5, 11, 4, 10, 3, 9, 2, 8, 1, 7, 0, 6])
+    np.testing.assert_array_equal(plan.windows[0, :3], [[0, 2, 0, 3], [0, 3, 0, 3], [1, 3, 0, 3]])
+    pairs = _plan.plan(row, column, strip, 2, 1, 1, 2)
+    np.testing.assert_array_equal(pairs.windows[0, :3], [[0, 2, 0, 2], [0, 2, 1, 3], [0, 3, 0, 2]])
+
+
+@given(conv_geometries(), st.booleans(), st.integers(1, 60), st.integers(1, 6))
+def test_tiles_leave_out_no_tap_inside_and_hold_some_pixel_for_each_end(
+    g: ConvGeometry, gradient: bool, pixels: int, rows: int
+) -> None:
+    row, column = directions(g, gradient=gradient)
+    strip = _plan.cut(row, column, g.batch, g.channels, 4, Limits(1 << 20, pixels, pixels))
+    plan = _plan.plan(row, column, strip, g.batch, 1, 1, rows)
+    last = plan.windows.shape[0] - 1
+    for (strip_number, variant), phase in product([(0, 0), (last, 1)], range(plan.pieces.shape[1])):
+        first, behind, *_ = plan.pieces[variant, phase]
+        a, b = divmod(phase, len(column.phases))
+        for tile in range(first, behind):
+            at = plan.result[tile * rows : (tile + 1) * rows]
+            i = at // column.result % row.result // row.spread + strip_number * strip.rows
+            j = at % column.result // column.spread
+            wanted = []
+            for direction, taps, positions in ((row, row.phases[a], i), (column, column.phases[b], j)):
+                shifts = [shift for shift, _ in taps]
+                start = positions[:, None] * direction.step + np.array(shifts, np.int64)
+                wanted += [(start < 0).sum(1).min(), (start < direction.source).sum(1).max()]
+            np.testing.assert_array_equal(plan.windows[strip_number, tile], wanted)

@@ -12,7 +12,7 @@ from tests.strategies import ConvGeometry
 
 
 def test_work_items_stay_in_the_second_level_cache() -> None:
-    limits = plan.limits(copy=False)
+    limits = plan.limits(copy=False, in_place=False)
     assert limits.block_bytes <= simd.cache_bytes(2)
     assert limits.pixels * 2 * simd.vector_bytes() <= simd.cache_bytes(2) // 4  # the panel of dy, of two vectors
 

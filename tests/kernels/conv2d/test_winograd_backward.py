@@ -97,11 +97,15 @@ def test_bits_do_not_depend_on_the_number_of_threads() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sums", "items", "expected"), [(1, 100, 2), (1 << 30, 100, _winograd_backward.SUMS), (1 << 30, 1, 1)]
+    ("sums", "worth", "items", "expected"),
+    [(1, 1, 100, 2), (1 << 30, 1, 100, _winograd_backward.SUMS), (1 << 30, 16, 100, 6), (1 << 30, 1, 1, 1)],
 )
-def test_partial_sums_are_bounded(sums: int, items: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By memory, and by the number of work items: a sum without any would be merged for nothing."""
+def test_partial_sums_are_bounded(
+    sums: int, worth: int, items: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By memory, by the number of tiles (100 here) and of work items: a sum without any would be merged for nothing."""
     monkeypatch.setattr(_winograd_backward, "SUM_BYTES", sums)
+    monkeypatch.setattr(_winograd_backward, "WORTH", worth)
     monkeypatch.setattr(_winograd_backward._block, "count_items", lambda g: items)
     chunks: list[int] = []
     original = _winograd_backward._run

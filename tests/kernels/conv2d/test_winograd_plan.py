@@ -67,7 +67,7 @@ def test_transforms_belong_together(dtype: type) -> None:
 
 def test_with_stride_1_dx_has_the_transforms_of_a_convolution() -> None:
     for padding in ((0, 0), (1, 2), (5, 4)):
-        back = plan.backward_transforms((2, 4), (3, 5), 1, padding, 20, np.dtype(np.float32))
+        back = plan.backward_transforms((2, 4), (3, 5), 1, padding, 20, 20, np.dtype(np.float32))
         there = plan.forward_transforms((2, 4), (3, 5), 1, 20, np.dtype(np.float32))
         assert (back.source.left, back.kernel.right, back.result.left) == (
             there.source.left, there.kernel.right, there.result.left
@@ -81,7 +81,7 @@ def test_with_stride_2_a_phase_of_one_tap_has_one_plane_of_kernels() -> None:
     n, kernels = (2 * 2 + 1, 2 * 4 + 1), (2 + 2, 4 + 2)
     assert sizes(t) == [(*n, 5, 9), (*kernels, 3, 3), (2, 4, *n), (*n, 2, 4), (3, 3, *kernels)]
     assert plan.kernel_planes((2, 4), (3, 3), 2) == kernels[0] * kernels[1]
-    t = plan.backward_transforms((2, 4), (3, 3), 2, (1, 1), 20, np.dtype(np.float32))
+    t = plan.backward_transforms((2, 4), (3, 3), 2, (1, 1), 20, 20, np.dtype(np.float32))
     assert sizes(t) == [(*n, 3, 5), (*kernels, 3, 3), (4, 8, *n), (*n, 4, 8), (3, 3, *kernels)]
     assert plan.first_input((3, 3), 2, (1, 1)) == (0, 0)
 
@@ -166,7 +166,7 @@ def test_scratch_of_the_forward_pass_holds_its_parts_side_by_side(g: ConvGeometr
 def test_scratch_of_the_backward_pass_holds_its_parts(g: ConvGeometry, dtype: type, precision: str) -> None:
     stride = g.stride[0]
     step = plan.choose_results(precision, g.kernel, stride, g.filters)
-    maps = plan.backward_transforms(step, g.kernel, stride, g.padding, g.channels, np.dtype(dtype))
+    maps = plan.backward_transforms(step, g.kernel, stride, g.padding, g.channels, g.filters, np.dtype(dtype))
     x, dy = shapes(g)
     gx, gy, t = plan.backward(dy, x, plan.first_input(g.kernel, stride, g.padding), step, maps)
     count, tile = maps.source.rows * maps.source.columns, (stride * step[0], stride * step[1])
@@ -182,9 +182,12 @@ def test_scratch_of_the_backward_pass_holds_its_parts(g: ConvGeometry, dtype: ty
     assert t.source_plane >= tall * gy.pixel
     assert t.tiles_plane >= t.group * t.lanes
     assert t.result_plane >= tall * maps.tile.width
-    assert t.sums_plane >= plan.round_up(g.filters, maps.products.rows) * t.lanes
+    assert t.sums_plane >= t.lanes * t.sums_width
+    assert t.sums_width % maps.products.width == 0 and t.sums_width >= g.filters
+    # The last register tile of products reads filters that do not exist: whatever lies there, but inside.
+    assert t.source_at + (count - 1) * t.source_plane + t.sums_width * t.group <= t.scratch
     assert gx.pixel == t.lanes >= g.channels
-    assert t.lanes % maps.products.width == 0
+    assert t.lanes % maps.products.rows == 0
     assert (gx.height, gx.width) == (gx.rows * tile[0], t.columns * tile[1])
     assert (gx.step, gx.column_step) == (maps.result.rows, maps.result.columns) == tile
     assert (gy.step, gy.column_step, gy.spread) == (*step, tile[0])
