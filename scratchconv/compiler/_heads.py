@@ -11,6 +11,7 @@ from scratchconv.compiler._graph import Graph, Node, Value
 from scratchconv.compiler._run import Gradients, Run
 from scratchconv.compiler._steps import Chain
 from scratchconv.kernels import _tape
+from scratchconv.kernels.linear.tiled import has_few_filters
 from scratchconv.ops import avg_pool2d, fused_conv, linear
 from scratchconv.ops._layout import contiguous, from_nhwc
 from scratchconv.ops._memory import empty, empty_like
@@ -89,7 +90,7 @@ class LinearStep:
 
     in_training = False
 
-    def __init__(self, node: Node, view: Node | None, sources: Sources) -> None:
+    def __init__(self, node: Node, view: Node | None, sources: Sources, output: Value) -> None:
         self.node = node
         self.value: Value = node.inputs[0] if view is None else view.inputs[0]
         self.source = sources.get(self.value)
@@ -97,15 +98,23 @@ class LinearStep:
         self.bias: Value | None = node.inputs[2] if len(node.inputs) > 2 else None
         self.tensors: list[Tensor] = [value.leaf for value in node.inputs[1:] if value is not None]  # see is_linear
         self.image = None if view is None else self.value.shape[1:]
+        self.alone = view is not None and len(self.value.consumers) == 1 and self.value is not output
 
     def forward(self, run: Run) -> None:
         """Run the operation."""
         w, *biases = map(run.data, self.tensors)
         with _tape.preparing():
             w = self._as_pixels_lie(w)
-        y, saved = linear.forward(self._rows(run), w, *biases)
+        if self.source is not None and self._is_fused(w):
+            y, saved = _fused(run, self.source, w, *biases)
+        else:
+            y, saved = linear.forward(self._rows(run), w, *biases)
         run.show(self.node.output, y)
         run.kept[self] = saved
+
+    def _is_fused(self, w: Array) -> bool:
+        """Whether this alone reads an activation, which then is computed, and receives its gradient, on the way."""
+        return self.alone and self.source is not None and has_few_filters(w)
 
     def _rows(self, run: Run) -> Array:
         """Return what is read, (N, C), in the order of memory."""
@@ -120,7 +129,13 @@ class LinearStep:
         needs = self.node.needs
         sent: Any = [None] * len(needs)
         if dy is not None:
-            sent = list(linear.backward(gradients.run.kept[self], dy, needs, self._dx(gradients)))
+            saved, source = gradients.run.kept[self], self.source
+            if source is not None and source.wants_grad and self._is_fused(saved.w):
+                target = source.target(gradients, whole=True)
+                sums = fused_conv.linear_input_grad(source.masking(gradients.run), contiguous(dy), saved.w, target)
+                source.finish(gradients, target.g, sums)
+                needs = (False, *needs[1:])
+            sent = list(linear.backward(saved, dy, needs))
             if self.image is not None:
                 channels, height, width = self.image
                 if sent[0] is not None:
@@ -131,19 +146,20 @@ class LinearStep:
             if value is not None:
                 gradients.add(value, gradient)
 
-    def _dx(self, gradients: Gradients) -> Array | None:
-        """Where dx is wanted, if this is the only reader of an activation: the gradient before the ReLU replaces it."""
-        source = self.source
-        if self.image is None or source is None or not source.wants_grad or len(self.value.consumers) > 1:
-            return None
-        target = source.target(gradients, whole=True).g
-        return target.reshape(len(target), -1)
-
     def _as_pixels_lie(self, w: Array) -> Array:
         """Return weights for rows in the order of memory, channels last."""
         if self.image is None:
             return contiguous(w)
         return _rearranged(w, self.image, (1, 2, 0))
+
+
+def _fused(run: Run, source: Chain, w: Array, b: Array | None = None) -> tuple[Array, linear.Saved]:
+    """Return y = x wᵀ + b for the pixels x of an activation that no one has read yet, and what the gradients need."""
+    reading = source.reading(run)
+    x = source.pixels(run)
+    x, y = x.reshape(len(x), -1), empty((len(x), len(w)), w.dtype)
+    fused_conv.linear(reading, w, np.zeros(len(w), w.dtype) if b is None else contiguous(b), x, y)
+    return y, linear.Saved(x, w, x.shape)
 
 
 def _rearranged(w: Array, axes: tuple[int, ...], order: tuple[int, int, int]) -> Array:

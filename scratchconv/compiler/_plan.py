@@ -95,7 +95,7 @@ def _steps(graph: Graph, model: nn.Module, chains: dict[Value, Chain]) -> list[S
         if node in matches.convolutions:
             steps.append(_convolution(node, matches, chains))
         elif node in views:
-            steps.append(LinearStep(node, views[node], chains))
+            steps.append(LinearStep(node, views[node], chains, graph.output))
         elif is_mean(node, chains):
             steps.append(MeanStep(node, chains[node.inputs[0]], graph.output))
         elif node not in inside:

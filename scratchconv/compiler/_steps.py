@@ -57,6 +57,11 @@ class Chain:
             reading = reading._replace(skip=self._skip(run, self.activation.skip))
         return reading
 
+    def masking(self, run: Run) -> Reading:
+        """What tells where the activation is positive: the one array it is made of, which is read anyway, or itself."""
+        simple = self.activation.skip is None and len(self.convolutions) == 1
+        return self.described(run) if simple else self.reading(run)
+
     def pixels(self, run: Run) -> Array:
         """The activation in memory, (N, H, W, C), for those who are no fused convolution."""
         if (self, "stored") not in run.kept:
@@ -108,9 +113,7 @@ class Chain:
             if dx is None:
                 return None
             target = self.target(gradients, whole=True)
-            alone = self.activation.skip is None and len(self.convolutions) == 1
-            reading = self.described(gradients.run) if alone else self.reading(gradients.run)
-            sums = fused_conv.receive(reading, dx.transpose(0, 2, 3, 1), target)
+            sums = fused_conv.receive(self.masking(gradients.run), dx.transpose(0, 2, 3, 1), target)
             self.finish(gradients, target.g, sums)
         found: tuple[Array, Sums] = gradients.found[self]
         return found

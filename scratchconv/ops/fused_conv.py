@@ -16,8 +16,8 @@ from scratchconv import backends
 from scratchconv.kernels import _tape
 from scratchconv.kernels.conv2d import _ends, _finish, _source, direct
 from scratchconv.kernels.conv2d._source import FAR
+from scratchconv.kernels.linear import _on_pixels
 from scratchconv.ops._convolution import WITHOUT_SOURCES, Geometry, choose, choose_weight_grad, joins
-from scratchconv.ops._memory import lie_alike
 from scratchconv.ops._op import Array
 
 __all__ = [
@@ -29,6 +29,8 @@ __all__ = [
     "algorithm_for",
     "backward",
     "forward",
+    "linear",
+    "linear_input_grad",
     "mean",
     "read",
     "receive",
@@ -171,13 +173,28 @@ def mean(source: Reading, out: Array) -> None:
 def receive(source: Reading, dx: Array, target: Target) -> Sums | None:
     """Write target.g from dx (N, H, W, C), the whole gradient of what ``source`` describes, and return the sums.
 
-    ``dx`` may lie in memory in any way, and be target.g itself.
+    ``dx`` may lie in memory in any way.
     """
     g = target.g
-    if g.ctypes.data != dx.ctypes.data or not lie_alike(g, dx):
+    if g is not dx:
         _tape.do(np.copyto, g, dx)
     finish = _finish.make_finish(_receiving(source, target), g, len(g), **_receiving_arrays(source, target))
     _ends.receive_all(finish, len(g), g[0].size // g.shape[3] if len(g) else 0, g.shape[3], g.reshape(-1))
+    return _sums(finish, target)
+
+
+def linear(source: Reading, w: Array, b: Array, x: Array, y: Array) -> None:
+    """Write what ``source`` describes to ``x`` (N, C') and y = x wᵀ + b (N, F); w (F, C'), of few filters."""
+    with _tape.preparing():
+        described = _as_source(source._replace(out=None))
+    _on_pixels.forward(described, w, b, x, y)
+
+
+def linear_input_grad(source: Reading, dy: Array, w: Array, target: Target) -> Sums | None:
+    """Write target.g from dx = dy w, the whole gradient of what ``source`` describes, and return the sums."""
+    g = target.g
+    finish = _finish.make_finish(_receiving(source, target), g, len(g), **_receiving_arrays(source, target))
+    _on_pixels.input_gradient(dy, w, finish, g)
     return _sums(finish, target)
 
 

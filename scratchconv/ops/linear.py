@@ -54,16 +54,13 @@ def forward(x: Array, w: Array, b: Array | None = None) -> tuple[Array, Saved]:
     return y, Saved(rows, weight, x.shape)
 
 
-def backward(saved: Saved, dy: Array, needs: tuple[bool, ...], dx: Array | None = None) -> tuple[Array | None, ...]:
-    """Return (dx, dw, db); db only if there was a bias to ask for (``needs`` has an entry for each input given).
-
-    ``dx``, C-contiguous, is where the first is written, if given.
-    """
+def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+    """Return (dx, dw, db); db only if there was a bias to ask for (``needs`` has an entry for each input given)."""
     x, w, shape = saved
     rows = contiguous(dy).reshape(len(x), len(w))
-    dw = db = None
+    dx = dw = db = None
     if needs[0]:
-        dx = empty(shape, x.dtype) if dx is None else dx
+        dx = empty(shape, x.dtype)
         tiled.input_gradient(rows, w, dx.reshape(x.shape))
     if needs[1]:
         dw = empty(w.shape, x.dtype)
@@ -71,4 +68,4 @@ def backward(saved: Saved, dy: Array, needs: tuple[bool, ...], dx: Array | None 
     if len(needs) > 2 and needs[2]:
         db = empty((len(w),), x.dtype)
         tiled.bias_gradient(rows, db)
-    return (dx if needs[0] else None, dw, db)[: len(needs)]
+    return (dx, dw, db)[: len(needs)]

@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 import numpy as np
+import pytest
 
 import scratchconv as sc
 from scratchconv.autograd import apply
@@ -111,3 +112,23 @@ def test_graphs_die_with_their_last_tensor() -> None:
         assert alive[0]() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_fresh_gradient_is_kept_and_another_is_copied_if_others_know_it(fresh: bool) -> None:
+    sent: list[Any] = []
+
+    class Send:
+        def forward(self, x: Any) -> tuple[Any, None]:
+            return x * 1, None
+
+        def backward(self, saved: None, dy: Any, needs: tuple[bool, ...]) -> list[Any]:
+            sent[:] = [dy * 2 if fresh else dy]
+            return sent
+
+    op: Any = Send()
+    op.fresh = fresh
+    x, dy = sc.ones(2, requires_grad=True), np.ones(2, np.float32)
+    apply(op, x).backward(dy)
+    assert x.grad is not None and (x.grad.data is sent[0]) == fresh
+    assert not np.shares_memory(x.grad.data, dy)

@@ -286,23 +286,3 @@ def test_two_threads_train_at_once() -> None:
     for thread in threads:
         thread.join()
     assert [found[0], found[1]] == expected
-
-
-@pytest.mark.parametrize("fresh", [True, False])
-def test_a_fresh_gradient_is_kept_and_another_is_copied_if_others_know_it(fresh: bool) -> None:
-    sent: list[Any] = []
-
-    class Send:
-        def forward(self, x: Any) -> tuple[Any, None]:
-            return x * 1, None
-
-        def backward(self, saved: None, dy: Any, needs: tuple[bool, ...]) -> list[Any]:
-            sent[:] = [dy * 2 if fresh else dy]
-            return sent
-
-    op: Any = Send()
-    op.fresh = fresh
-    x, dy = sc.ones(2, requires_grad=True), np.ones(2, np.float32)
-    apply(op, x).backward(dy)
-    assert x.grad is not None and (x.grad.data is sent[0]) == fresh
-    assert not np.shares_memory(x.grad.data, dy)

@@ -24,6 +24,9 @@ class Body(nn.Module):
         self.conv, self.norm, self.function = nn.Conv2d(3, 4, 3, padding=1), scattered(4), function
         self.of_pixels, self.of_channels = nn.Linear(4 * 5 * 6, 3), nn.Linear(4, 20, bias=False)
         self.of_image = nn.Linear(3 * 5 * 6, 2)
+        # Wide enough for the kernels that compute the activation on the way.
+        self.wide, self.norm_wide = nn.Conv2d(3, 20, 3, padding=1), scattered(20)
+        self.of_many, self.of_windows = nn.Linear(20 * 5 * 6, 11), nn.Linear(20 * 2 * 3, 3, bias=False)
 
     def forward(self, x: sc.Tensor) -> sc.Tensor:
         return self.function(self, x)
@@ -44,6 +47,14 @@ CASES: dict[str, tuple[Function, int, int]] = {  # with the numbers of linear la
         0,
     ),
     "another batch": (lambda m, x: m.of_pixels(m.conv(x).view(-1, 120)[:1]), 0, 0),
+    "an activation, flat, and many channels": (lambda m, x: m.of_many(m.wide(x).relu().flatten(1)), 1, 0),
+    "the same, pooled": (lambda m, x: m.of_windows(nn.functional.max_pool2d(m.wide(x).relu(), 2).flatten(1)), 1, 0),
+    "the same, a sum": (lambda m, x: m.of_many((m.wide(x) + m.norm_wide(m.wide(x))).relu().flatten(1)), 1, 0),
+    "the same, and the activation is the result": (
+        lambda m, x: (lambda y: (m.of_many(y.flatten(1)), y)[1])(m.wide(x).relu()),
+        1,
+        0,
+    ),
     "flat is the result": (lambda m, x: m.conv(x).relu().flatten(1), 0, 0),
     "the mean": (lambda m, x: m.of_channels(mean(m.norm(m.conv(x)).relu()).view(2, -1)), 1, 1),
     "the mean of a sum": (lambda m, x: m.of_channels(mean((m.norm(m.conv(x)) + m.conv(x)).relu()).flatten(1)), 1, 1),

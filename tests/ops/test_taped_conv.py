@@ -128,3 +128,21 @@ def test_an_activation_and_its_mean(kind: str, frozen: bool, dtype: type) -> Non
 
     moving = (reading.z, reading.skip) if frozen else reading._replace(out=None)
     check(call, make, moving, (written, mean, reading.out), frozen)
+
+
+@dtypes
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_linear_layer_on_an_activation(frozen: bool, dtype: type) -> None:
+    make = layer_of(LAYERS["direct, stride 2"], dtype)
+    reading = make.reading("activation", None)
+    batch, size = make.g.batch, reading.z[0].size
+    w, b, dy = make.draw(5, size), make.draw(5), make.draw(batch, 5)
+    x, y = make.room(batch, size), make.room(batch, 5)
+    target = make.target("sums", reading, None)
+
+    def call() -> Any:
+        fused_conv.linear(reading, w, b, x, y)
+        return fused_conv.linear_input_grad(reading, dy, w, target)
+
+    moving = (reading.z,) if frozen else (reading, w, b, dy, target._replace(g=None))
+    check(call, make, moving, (x, y, target.g), frozen)

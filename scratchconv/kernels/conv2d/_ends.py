@@ -15,7 +15,8 @@ CHUNKS = 32  # images are dealt to at most so many tasks
 
 
 @inner
-def _read_image(image, source, out):
+def read_image(image, source, out):
+    """One image of ``read_all``."""
     line = source.columns * source.channels
     at = image * source.rows * line
     read_rows(source, image, 0, source.rows, 0, source.columns, out, at, line, source.channels)
@@ -24,7 +25,7 @@ def _read_image(image, source, out):
 @threaded_kernel
 def read_all(source, images, out):
     """out[n, i, j, c] = the source (see _source), flat NHWC. Owns: a worker writes whole images. Cost: one pass."""
-    simd.run_tasks(_read_image, images, source, out)
+    simd.run_tasks(read_image, images, source, out)
 
 
 @helper
@@ -76,7 +77,8 @@ def mean_all(source, images, out):
 
 
 @inner
-def _receive_item(item, finish, pixels, channels, g):
+def receive_item(item, finish, pixels, channels, g):
+    """One item of ``receive_all``."""
     at = item * pixels * channels
     receive_pixels(finish, item, g, at, pixels, channels, g, at)
 
@@ -87,4 +89,4 @@ def receive_all(finish, items, pixels, channels, g):
 
     Owns: a worker writes whole items and their sums. Cost: one pass.
     """
-    simd.run_tasks(_receive_item, items, finish, pixels, channels, g)
+    simd.run_tasks(receive_item, items, finish, pixels, channels, g)

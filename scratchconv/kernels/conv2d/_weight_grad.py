@@ -28,12 +28,6 @@ LONG = 4096  # pixels of an image that bias_grad sums in registers
 
 
 @inner
-def _fetches(several):
-    """Lines that a step fetches: two a pixel where a kernel is one tile or a few, else each of many fetches one."""
-    return 2 * several.rows if several.rows > 1 else 1
-
-
-@inner
 def _sum_pixels(shape, several, x, origin, g, images, window, dy, di, pixel, rows, total, ahead):
     """acc[r, l] = Σ_{n,i,j} x[origin of the pixel (n,i,j) + row r] * dy[n,i,j,l]   over the window of i and j
 
@@ -42,19 +36,18 @@ def _sum_pixels(shape, several, x, origin, g, images, window, dy, di, pixel, row
     ``several`` pixels at a time. Fetches from the list ``ahead``, whose offsets count from ``total``.
     """
     simd.keep_apart()
-    acc, fetched, line = simd.zeros(shape), 64 // dy.itemsize, g.width * g.pixel
-    count, fetches = several.rows, _fetches(several)
+    acc, fetched, count, line = simd.zeros(shape), 64 // dy.itemsize, several.rows, g.width * g.pixel
     offsets, neighbours = simd.grid_offsets(shape, shape.taps, line, 1), simd.grid_offsets(several, 1, pixel, 0)
     steps, rest = (window[3] - window[2]) // count, window[3] - (window[3] - window[2]) % count
     for n in range(images):
         for i in range(window[0], window[1]):
             start = origin + (n * g.height + i * g.step) * line
             d = di + (n * rows + i) * g.result_w * pixel
-            next_line, last = take(ahead, fetches * steps)
+            next_line, last = take(ahead, 2 * count * steps)
             for j in range(window[2], rest, count):
-                for _ in range(fetches):
-                    simd.prefetch(total, next_line)
-                    next_line = min(next_line + fetched, last)
+                for k in range(2 * count):
+                    simd.prefetch(total, min(next_line + k * fetched, last))
+                next_line += 2 * count * fetched
                 at = simd.opaque(start + j * g.column_step * g.pixel)
                 if count > 1:
                     dys = simd.tile_load(several, dy, d + j * pixel, neighbours)
@@ -180,8 +173,9 @@ def _sum_items(first, last, following, shape, several, x, dy, g, tables, panels,
             list_source(ahead, total, x, g, item + 1)
             list_arrays(ahead, total, dy, result_stretch(g, item + 1))
             lines = _block.images_of(g, item) * _block.rows_of(g, item) * tables.starts.size
-            steps = g.result_w // several.rows * _fetches(several)
-            end_list(ahead, total, lines * steps * (panels.last - panels.first))
+            pixels = g.result_w - g.result_w % several.rows
+            # Up to two lines a pixel, at the pace of one: what is fetched last has to arrive in time, too.
+            end_list(ahead, total, pixels * lines * (panels.last - panels.first))
         _item(shape, several, image, origin, gradient, di, g, item, tables, panels, scratch, total, at, item == first)
 
 

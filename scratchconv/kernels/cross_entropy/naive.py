@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from scratchconv.kernels._jit import helper, kernel
+from scratchconv.kernels._jit import kernel
 
 
 @kernel
 def log_softmax(x, y):
     """y[r,c] = (x[r,c] - m) - log sum_j exp(x[r,j] - m), m = max_j x[r,j]; y (R, C)."""
-    _log_softmax(x, y)
-
-
-@helper
-def _log_softmax(x, y):
     rows, classes = x.shape
     for r in range(rows):
         largest = np.float64(x[r, 0])
@@ -74,10 +69,17 @@ def loss(x, target, weight, ignore_index, smoothing, logp, losses, totals):
     (C,), logp (R, C), losses (R,) float64; totals (3,) float64 = sum_r losses[r], sum_r weight[t], and the first row
     whose label is no class (-1: none).
     """
-    _log_softmax(x, logp)
     rows, classes = logp.shape
     totals[:] = 0, 0, -1
     for r in range(rows):
+        largest = np.float64(x[r, 0])
+        for c in range(classes):
+            largest = max(largest, np.float64(x[r, c]))
+        total = 0.0
+        for c in range(classes):
+            total += np.exp(np.float64(x[r, c]) - largest)
+        for c in range(classes):
+            logp[r, c] = (np.float64(x[r, c]) - largest) - np.log(total)
         t = target[r]
         losses[r] = 0.0
         if t != ignore_index and not 0 <= t < classes:

@@ -36,11 +36,12 @@ def products(x, w, b, channels, y):
 
     Owns: a task writes ROWS rows of y. Cost: 2*N*F*C flop; 6 loads for 8 multiply-adds of vectors.
     """
-    simd.run_tasks(_products_of_rows, (y.shape[0] + ROWS - 1) // ROWS, x, w, b, channels, y)
+    simd.run_tasks(products_of_rows, (y.shape[0] + ROWS - 1) // ROWS, x, w, b, channels, y)
 
 
 @inner
-def _products_of_rows(task, x, w, b, channels, y):
+def products_of_rows(task, x, w, b, channels, y):
+    """One task of ``products``."""
     for f in range(0, y.shape[1], 4):  # these rows of w stay in L1 for all rows of x
         for n in range(task * ROWS, min(y.shape[0], task * ROWS + ROWS), 2):
             _products(x, n, min(n + 1, y.shape[0] - 1), w, f, b, channels, y)
@@ -83,11 +84,20 @@ def _products(x, n, m, w, f, b, channels, y):
     y[n, f3], y[m, f3] = b[f3] + simd.sum_lanes(a3), b[f3] + simd.sum_lanes(c3)
 
 
+def has_few_filters(w):
+    """Whether ``w`` (F, C) has loops of its own: they need whole register tiles of channels."""
+    return len(w) <= FEW and w.shape[1] >= tiles_of(w.dtype)[0].width
+
+
+def tiles_of(dtype):
+    """The register tiles of the gradients: of several rows and of one."""
+    return _TILES[dtype]
+
+
 def input_gradient(dy, w, dx):
     """dx[n,c] = sum_f dy[n,f] * w[f,c]. Cost: 2*N*F*C flop."""
-    tile, single = _TILES[dx.dtype]
-    if len(w) <= FEW and w.shape[1] >= tile.width:
-        spread_rows(tile, single, dy.reshape(-1), w.reshape(-1), len(w), dx)
+    if has_few_filters(w):
+        spread_rows(*tiles_of(dx.dtype), dy.reshape(-1), w.reshape(-1), len(w), dx)
     else:
         matrix.matmul(dy, w, False, False, dx)
 
@@ -98,11 +108,12 @@ def spread_rows(tile, single, dy, w, filters, dx):
 
     Owns: a task writes ROWS rows of dx. Cost: 2*N*F*C flop; w is read once for the rows of a tile, from cache.
     """
-    simd.run_tasks(_spread_rows, (dx.shape[0] + ROWS - 1) // ROWS, tile, single, dy, w, filters, dx)
+    simd.run_tasks(spread_some_rows, (dx.shape[0] + ROWS - 1) // ROWS, tile, single, dy, w, filters, dx)
 
 
 @inner
-def _spread_rows(task, tile, single, dy, w, filters, dx):
+def spread_some_rows(task, tile, single, dy, w, filters, dx):
+    """One task of ``spread_rows``."""
     n, end = task * ROWS, min(dx.shape[0], task * ROWS + ROWS)
     while n + tile.rows <= end:
         _spread(tile, dy, w, filters, n, dx)
@@ -123,9 +134,8 @@ def _spread(tile, dy, w, filters, n, dx):
 
 def weight_gradient(dy, x, dw):
     """dw[f,c] = sum_n dy[n,f] * x[n,c]. Cost: 2*N*F*C flop."""
-    tile, single = _TILES[dw.dtype]
-    if len(dw) <= FEW and dw.shape[1] >= tile.width:
-        gather_rows(tile, single, dy.reshape(-1), x.reshape(-1), len(x), dw)
+    if has_few_filters(dw):
+        gather_rows(*tiles_of(dw.dtype), dy.reshape(-1), x.reshape(-1), len(x), dw)
     else:
         matrix.matmul(dy, x, True, False, dw)
 
