@@ -181,6 +181,7 @@ def backward(root: Node, gradient: Array, retain_graph: bool) -> None:
         if dy is not None:
             dy = _announce(node, dy)
             gradients = node.backward(dy)
+        fresh = getattr(node.op, "fresh", False)
         for edge, dx in zip(node.edges, gradients, strict=True):
             if edge is None:
                 continue
@@ -196,7 +197,7 @@ def backward(root: Node, gradient: Array, retain_graph: bool) -> None:
                 total, owned = sums.take(key)
                 if total is None:
                     continue
-                ours = owned or (total is dx and getattr(node.op, "fresh", False))
+                ours = owned or (fresh and total is dx)
                 if not ours and holders is None:
                     holders = _holders(node, dy, gradients)
                 edge._receive(total, holders is not None and not ours and _is_shared(total, holders))

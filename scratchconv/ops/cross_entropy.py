@@ -86,9 +86,10 @@ def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | 
     if not needs[0]:
         return (None,)
     logp, labels, factors, ignore_index, smoothing, divisor, shape = saved
-    each = np.divide(dy, divisor or np.nan, dtype=np.float64)
     dx = empty(logp.shape, logp.dtype)
-    kernels.loss_gradient(logp, labels, factors, ignore_index, smoothing, np.ascontiguousarray(each.reshape(-1)), dx)
+    scale = dy.reshape(-1).astype(np.float64)
+    scale /= divisor or np.nan
+    kernels.loss_gradient(logp, labels, factors, ignore_index, smoothing, scale, dx)
     return (_class_back(dx, shape, 1 if len(shape) > 1 else 0),)
 
 
