@@ -11,8 +11,9 @@ Vector
 Tile
     ``TileShape(rows, vecs, dtype)`` passed as an argument fixes the shape at compile time; ``zeros(shape)``,
     ``spread(shape, w, wi)``, ``row_offsets(shape, table, i)``, ``tile_load``, ``tile_store``, their ``_partial`` forms
-    and ``tile_stream``, ``outer_fma`` (numbers times vectors), ``outer_fma_row`` (one broadcast feeds several taps),
-    ``lane_fma`` (vectors times vectors), ``lane_fma_row``, ``column_sums``, ``transpose``; ``+ - *`` between tiles.
+    and ``tile_stream``, ``outer_fma`` (numbers times vectors), ``outer_fma_row`` and ``outer_fma_pixels`` (one
+    broadcast feeds several taps), ``lane_fma`` (vectors times vectors), ``lane_fma_row``, ``column_sums``,
+    ``transpose``; ``+ - *`` between tiles.
 Tasks
     ``run_tasks(body, count, *arguments)`` calls ``body(i, *arguments)`` for each i, on all threads.
 Hints
@@ -31,7 +32,15 @@ CPU
 from scratchconv.simd._address import address_of, memory_at
 from scratchconv.simd._cpu import cache_bytes, lanes, vector_bytes, vector_registers
 from scratchconv.simd._hints import keep_apart, opaque, prefetch, prefetch_write, settle, stream
-from scratchconv.simd._product import column_sums, lane_fma, lane_fma_row, outer_fma, outer_fma_apart, outer_fma_row
+from scratchconv.simd._product import (
+    column_sums,
+    lane_fma,
+    lane_fma_row,
+    outer_fma,
+    outer_fma_apart,
+    outer_fma_pixels,
+    outer_fma_row,
+)
 from scratchconv.simd._tasks import run_tasks
 from scratchconv.simd._tile import (
     row_offsets,
@@ -84,6 +93,7 @@ __all__ = [
     "opaque",
     "outer_fma",
     "outer_fma_apart",
+    "outer_fma_pixels",
     "outer_fma_row",
     "prefetch",
     "prefetch_write",

@@ -7,6 +7,7 @@ compiled code calls it.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import lower_builtin, type_callable
 
+from scratchconv.simd import _cpu
 from scratchconv.simd._types import VectorType, scalar_ir, vector_ir
 
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -101,6 +103,21 @@ def prefetch(builder: ir.IRBuilder, pointer: ir.Value, for_write: int) -> None:
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
     into_l2, data = I32(2), I32(1)
     builder.call(function, [pointer, I32(for_write), into_l2, data])
+
+
+def hold(builder: ir.IRBuilder, kind: VectorType, value: ir.Value) -> ir.Value:
+    """The vector ``value``, computed no later than here; what follows is loaded no earlier.
+
+    A long row of loads and products is otherwise loaded in full before it is multiplied, and most of it spilled.
+    Elsewhere than on x86, and for a vector that is wider than a register, nothing is said.
+    """
+    register = (
+        platform.machine() in ("x86_64", "AMD64") and kind.lanes * kind.dtype.bitwidth <= 8 * _cpu.register_bytes()
+    )
+    if not register:
+        return value
+    same = ir.FunctionType(value.type, [value.type])
+    return builder.asm(same, "", "=v,0,~{memory}", [value], side_effect=True)
 
 
 def constant(kind: VectorType, number: float) -> ir.Constant:

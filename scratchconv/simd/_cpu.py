@@ -31,7 +31,7 @@ def features() -> frozenset[str]:
 
 @functools.cache
 def vector_bytes() -> int:
-    """Bytes of one vector register: 64 with AVX-512, 32 with AVX2, else 16 (NEON, SSE).
+    """Bytes of a vector: 64 with AVX-512, 32 with AVX2, else 16 (NEON, SSE).
 
     ``SCRATCHCONV_VECTOR_BYTES`` forces 16, 32 or 64: LLVM splits a vector that is wider than the machine's registers,
     so every width runs everywhere. Tests use it.
@@ -40,6 +40,11 @@ def vector_bytes() -> int:
         if forced not in ("16", "32", "64"):
             raise ValueError(f"SCRATCHCONV_VECTOR_BYTES must be 16, 32 or 64, got {forced!r}")
         return int(forced)
+    return register_bytes()
+
+
+def register_bytes() -> int:
+    """Bytes of one vector register of this machine."""
     if "avx512f" in features():
         return 64
     return 32 if {"avx2", "fma"} <= features() else 16

@@ -6,6 +6,7 @@ As in ``_tile``, row r of an operand lies at ``base + offsets[r]``.
 from __future__ import annotations
 
 import operator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,18 @@ def outer_fma_row(shape: TileShape, acc: Any, x: Any, xi: int, step: int, w: Any
     for k in range(shape.taps):
         offsets = tuple((r + k) * step for r in range(shape.rows))
         acc = outer_fma(acc, x, xi, offsets, w, wi + k * w_step)
+    return acc
+
+
+def outer_fma_pixels(shape: TileShape, pixels: TileShape, acc: Any, x: Any, xi: int, line: int, g: Any) -> Any:
+    """``acc[r, v] += sum_p x[xi + r // taps * line + r % taps + p * step] * g[p, v]``, all p of the tile ``g``.
+
+    The rows are runs of ``taps = shape.taps`` neighbours, ``line`` apart, and move by ``step = pixels.taps`` from one
+    p to the next: a number that several p meet is broadcast once. The form for weight gradients of few channels.
+    """
+    offsets = tuple(r // shape.taps * line + r % shape.taps for r in range(shape.rows))
+    for p, vectors in enumerate(g):
+        acc = outer_fma(acc, x, xi + p * pixels.taps, offsets, np.ascontiguousarray(vectors), 0)
     return acc
 
 
@@ -115,6 +128,31 @@ def _outer_fma(builder: ir.IRBuilder, context: Any, sig: Any, arguments: Any, ap
         for v, weight in enumerate(weights):
             i = r * tile.vecs + v
             sums[i] = code.fma(builder, tile.vector, number, weight, sums[i])
+    return pack(builder, context, tile, sums)
+
+
+def _pixels_type(shape: Any, pixels: Any, acc: Any, x: Any, xi: Any, line: Any, g: Any) -> Any:
+    shapes = isinstance(shape, TileShapeType) and shape.tile == acc and isinstance(pixels, TileShapeType)
+    fits = shapes and pixels.tile == g and g.vecs == acc.vecs and acc.rows % shape.taps == 0
+    return acc if fits and code.is_array(x) and x.dtype == acc.dtype and code.are_integers(xi, line) else None
+
+
+@code.primitive(outer_fma_pixels, _pixels_type)
+def _(
+    builder: ir.IRBuilder, context: Any, sig: Any, shape: Any, pixels: Any, acc: Any, x: Any, xi: Any, line: Any, g: Any
+) -> ir.Value:
+    tile, taps, step = sig.return_type, sig.args[0].taps, sig.args[1].taps
+    first, line = code.element(builder, context, sig.args[3], x, xi), code.as_index(builder, line)
+    runs = [builder.gep(first, [builder.mul(line, code.index(run))]) for run in range(tile.rows // taps)]
+    sums, vectors, count = vectors_of(builder, acc, tile), vectors_of(builder, g, sig.args[6]), sig.args[6].rows
+    for element in range(taps + (count - 1) * step):
+        meetings = [(element - p * step, p) for p in range(count) if 0 <= element - p * step < taps]
+        for run, at in enumerate(runs if meetings else []):  # the runs take turns: their sums wait for nothing
+            number = code.splat(builder, code.load_scalar(builder, at, code.index(element)), tile.lanes)
+            for (tap, p), v in product(meetings, range(tile.vecs)):
+                i = (run * taps + tap) * tile.vecs + v
+                total = code.fma(builder, tile.vector, number, vectors[p * tile.vecs + v], sums[i])
+                sums[i] = code.hold(builder, tile.vector, total)
     return pack(builder, context, tile, sums)
 
 

@@ -92,6 +92,34 @@ def test_a_kernel_row_is_its_products_one_by_one(rows: int, taps: int, dtype: ty
 
 
 @kernel
+def several_pixels(shape, several, x, xi, line, g, table, y):
+    acc = simd.spread(shape, g, 0)
+    held = simd.tile_load(several, g, 3, simd.grid_offsets(several, 1, shape.width + 1, 0))
+    acc = simd.outer_fma_pixels(shape, several, acc, x, xi, line, held)
+    simd.tile_store(acc, y, BASE, simd.row_offsets(shape, table, 1))
+
+
+@dtypes
+@pytest.mark.parametrize(
+    ("runs", "taps", "step", "pixels", "vecs"), [(3, 4, 1, 3, 1), (2, 3, 2, 4, 2), (1, 2, 3, 2, 1)]
+)
+def test_several_pixels_are_their_products_one_by_one(
+    runs: int, taps: int, step: int, pixels: int, vecs: int, dtype: type
+) -> None:
+    """Windows that overlap by most of their numbers, by one, and not at all."""
+    shape, several = simd.TileShape(runs * taps, vecs, dtype, taps), simd.TileShape(pixels, vecs, dtype, step)
+    table, width, line = scattered(shape), shape.width, 17
+    x, g = whole_numbers(1, 60, dtype), whole_numbers(2, 5 * (width + 1), dtype)
+    for program in forms(several_pixels):
+        y = np.full(room(shape), GUARD, dtype)
+        program(shape, several, x, 2, line, g, table, y)
+        for r in range(shape.rows):
+            at = 2 + r // taps * line + r % taps
+            terms = [x[at + p * step] * g[3 + p * (width + 1) :][:width] for p in range(pixels)]
+            np.testing.assert_array_equal(y[BASE + table[1 + r] :][:width], g[:width] + sum(terms))
+
+
+@kernel
 def lane_row(shape, x, xi, step, w, wi, w_step, table, y):
     acc = simd.spread(shape, w, 0)
     acc = simd.lane_fma_row(shape, acc, x, xi, step, w, wi, w_step)

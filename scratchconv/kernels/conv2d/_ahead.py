@@ -16,11 +16,10 @@ from scratchconv.kernels.conv2d._block import images_of, result_offset, result_r
 from scratchconv.kernels.conv2d._finish import EXTRA, MASK, MASK_AFFINE, SECOND, SUMS
 from scratchconv.kernels.conv2d._source import GRADIENT, POOLED, SKIP, SKIP_AFFINE
 
-CURSOR, END, PACE, FIRST = 0, 1, 2, 3  # of a list: the stretch in use, the end, lines a step, the first stretch
+CURSOR, END, PACE, LINE, FIRST = 0, 1, 2, 3, 4  # of a list: stretch in use, end, lines a step, a line, first stretch
 LIST = FIRST + 2 * 11  # elements of a list: room for ten stretches, start and stop of each, and one that is empty
 TURN = 64  # steps that ``fetch`` takes at once, if it is not told
 _UNIT = 1024  # PACE counts lines in 1024 steps
-_VECTORS = 64 // simd.vector_bytes()  # of a cache line
 
 
 class Stretch(NamedTuple):
@@ -108,25 +107,19 @@ def list_finish(ahead, s, f, y, g, item, source):
 
 
 @inner
-def _line(s):
-    """Elements of a cache line: a constant of the machine code, where ``s.itemsize`` would have to be divided by."""
-    return simd.lanes_of(s) * _VECTORS
-
-
-@inner
 def end_list(ahead, s, steps):
     """Close the list, which is to be fetched in ``steps`` steps."""
-    lines, line = 0, _line(s)
+    lines, line = 0, 64 // s.itemsize
     for k in range(FIRST, ahead[END], 2):
         lines += (ahead[k + 1] - ahead[k] + line - 1) // line
     ahead[ahead[END]], ahead[ahead[END] + 1] = 0, 1
-    ahead[PACE] = lines * _UNIT // max(1, steps) + 1
+    ahead[PACE], ahead[LINE] = lines * _UNIT // max(1, steps) + 1, line
 
 
 @inner
-def take(ahead, s, steps):
+def take(ahead, steps):
     """First and last element of what to fetch in the next ``steps`` steps: a line in each, the last one again."""
-    k, line = ahead[CURSOR], _line(s)
+    k, line = ahead[CURSOR], ahead[LINE]
     begin, stop = ahead[k], ahead[k + 1]
     end = begin + min(steps, steps * ahead[PACE] // _UNIT + 1) * line
     if k < ahead[END]:
@@ -139,6 +132,6 @@ def take(ahead, s, steps):
 @inner
 def fetch(ahead, s, steps=TURN):
     """Ask for the lines of the next ``steps`` steps at once: for loops that do much between their steps."""
-    begin, last = take(ahead, s, steps)
-    for i in range(begin, last + 1, _line(s)):
+    begin, last = take(ahead, steps)
+    for i in range(begin, last + 1, ahead[LINE]):
         simd.prefetch(s, i)

@@ -6,8 +6,6 @@ these taps lie inside the image go by in rows; the few other columns go by one a
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
 from scratchconv import simd
@@ -22,13 +20,6 @@ CHUNKS = 16  # partial sums of dw
 FEW, WORTH = 4, 256  # chunks there are anyway, and pixels that are worth a further one
 PIXELS = 256  # of a work item, about
 _VECS = ((4, 1.0), (2, 0.8), (1, 0.5))  # vectors of a tile and its speed: short tiles wait for their sums
-
-
-@functools.lru_cache(maxsize=512)
-def panel_channels(channels, width):
-    """Which channels panels of ``width`` hold: the last one overlaps the one before, where both compute the same."""
-    starts = np.minimum(np.arange(0, channels, width), channels - width)
-    return starts[:, None] + np.arange(width)
 
 
 @inner
@@ -47,22 +38,22 @@ def _sum(shape, x, xi, x_line, step, tap_step, dy, di, dy_line, channels, rows, 
 
 
 @inner
-def _add(shape, acc, total, at):
-    rows = simd.grid_offsets(shape, 1, shape.width, 0)
+def _add(shape, acc, total, at, pitch):
+    rows = simd.grid_offsets(shape, 1, pitch, 0)
     simd.tile_store(acc + simd.tile_load(shape, total, at, rows), total, at, rows)
 
 
 @inner
-def _inside(shape, x, xi, x_line, dy, di, dy_line, columns, channels, rows, total, at):
+def _inside(shape, x, xi, x_line, dy, di, dy_line, columns, channels, rows, total, at, pitch):
     """Add the gradient of a kernel row's taps, from the columns where all of them lie inside the image."""
     simd.keep_apart()
     step, gap = columns.step * channels, columns.phases[0, GAP] * channels
     first, last = columns.phases[0, FIRST], columns.phases[0, LAST]
-    _add(shape, _sum(shape, x, xi, x_line, step, gap, dy, di, dy_line, channels, rows, first, last), total, at)
+    _add(shape, _sum(shape, x, xi, x_line, step, gap, dy, di, dy_line, channels, rows, first, last), total, at, pitch)
 
 
 @inner
-def _beside(single, x, xi, x_line, dy, di, dy_line, columns, channels, rows, total, at):
+def _beside(single, x, xi, x_line, dy, di, dy_line, columns, channels, rows, total, at, pitch):
     """The same from the other columns, one by one and a tap at a time."""
     simd.keep_apart()
     step, gap = columns.step * channels, columns.phases[0, GAP] * channels
@@ -73,7 +64,7 @@ def _beside(single, x, xi, x_line, dy, di, dy_line, columns, channels, rows, tot
         begin, end = reach(columns, 0, j)
         for v in range(begin, end):
             one = _sum(single, x, xi + v * gap, x_line, step, 0, dy, di, dy_line, channels, rows, j, j + 1)
-            _add(single, one, total, at + v * single.width)
+            _add(single, one, total, at + v * pitch, pitch)
 
 
 @inner
@@ -81,7 +72,7 @@ def _item(shape, single, x, dy, item, high, rows, columns, channels, taps, panel
     """Add the gradient of one strip of ``high`` result rows of an image, for all panels of channels."""
     strips = (rows.result + high - 1) // high
     n, top = item // strips, item % strips * high
-    line, dy_line = columns.source * channels, columns.result * channels
+    line, dy_line, pitch = columns.source * channels, columns.result * channels, panels * shape.width
     for p in range(panels):
         c = min(p * shape.width, channels - shape.width)
         for u in range(taps // shape.rows):
@@ -89,10 +80,12 @@ def _item(shape, single, x, dy, item, high, rows, columns, channels, taps, panel
             begin = max(top, (rows.step - 1 - tap) // rows.step)
             end = min(min(top + high, rows.result), (rows.source - 1 - tap) // rows.step + 1)
             xi = (n * rows.source + tap) * line + columns.phases[0, SHIFT] * channels + c
-            di, to = n * rows.result * dy_line + c, at + (p * taps + u * shape.rows) * shape.width
+            di, to = n * rows.result * dy_line + c, at + u * shape.rows * pitch + p * shape.width
             if begin < end:
-                _inside(shape, x, xi, rows.step * line, dy, di, dy_line, columns, channels, (begin, end), total, to)
-                _beside(single, x, xi, rows.step * line, dy, di, dy_line, columns, channels, (begin, end), total, to)
+                _inside(shape, x, xi, rows.step * line, dy, di, dy_line, columns, channels, (begin, end),
+                        total, to, pitch)  # fmt: skip
+                _beside(single, x, xi, rows.step * line, dy, di, dy_line, columns, channels, (begin, end),
+                        total, to, pitch)  # fmt: skip
 
 
 @helper
@@ -105,13 +98,14 @@ def _work(chunk, chunks, shape, single, x, dy, items, high, rows, columns, chann
 
 
 @threaded_kernel
-def _run(shape, single, x, dy, items, high, rows, columns, channels, totals):
-    """totals[chunk, p, t, c] = Σ over the chunk's pixels of x at tap t times dy; see naive.weight_grad
+def _run(shape, single, x, dy, items, high, rows, columns, channels, taps, totals):
+    """totals[chunk, t, :] = Σ over the chunk's pixels of x at tap t times dy, in panels; see naive.weight_grad
 
-    x, dy flat NHWC, rows and columns Axis; totals (chunks, panels, taps, width), channels as in ``panel_channels``.
+    x, dy flat NHWC, rows and columns Axis; totals (chunks, taps * panels * width). The last panel of channels overlaps
+    the one before; its numbers stand beside the others.
     Owns: a worker writes totals[chunk]. Cost: 2 flop a tap and pixel; x and dy are read KH times, mostly from cache.
     """
-    chunks, panels, taps, flat = totals.shape[0], totals.shape[1], totals.shape[2], totals.reshape(-1)
+    chunks, panels, flat = totals.shape[0], totals.shape[1] // (taps * shape.width), totals.reshape(-1)
     simd.run_tasks(
         _work, chunks, chunks, shape, single, x, dy, items, high, rows, columns, channels, taps, panels, flat
     )
@@ -129,13 +123,17 @@ def weight_grad(x, dy, stride, padding, dilation, groups, dw):
     items = len(x) * -(-dy.shape[1] // high)
     vecs = _choose_vecs(kw, channels, lanes)
     shape, single = simd.TileShape(kw, vecs, x.dtype), simd.TileShape(1, vecs, x.dtype)
-    panels = panel_channels(channels, shape.width)
     chunks = max(1, min(CHUNKS, items, max(FEW, len(x) * dy.shape[1] * dy.shape[2] // WORTH)))
-    totals = np.empty((chunks, len(panels), kh * kw, shape.width), x.dtype)
-    _run(shape, single, x.reshape(-1), dy.reshape(-1), items, high, rows, columns, channels, totals)
-    merged = np.empty(totals.shape[1:], x.dtype)
-    merge(totals.reshape(len(totals), -1), merged.reshape(-1))
-    dw.reshape(kh * kw, channels)[:, panels] = merged.transpose(1, 0, 2)
+    pitch = -(-channels // shape.width) * shape.width
+    totals = np.empty((chunks, kh * kw * pitch), x.dtype)
+    _run(shape, single, x.reshape(-1), dy.reshape(-1), items, high, rows, columns, channels, kh * kw, totals)
+    if pitch == channels:
+        merge(totals, dw.reshape(-1))
+        return
+    merged, result = np.empty((kh * kw, pitch), x.dtype), dw.reshape(kh * kw, channels)
+    merge(totals, merged.reshape(-1))
+    result[:, : pitch - shape.width] = merged[:, : pitch - shape.width]
+    result[:, -shape.width :] = merged[:, -shape.width :]
 
 
 def _choose_vecs(taps, channels, lanes):

@@ -20,7 +20,7 @@ from scratchconv.kernels.conv2d import _block, _groups
 from scratchconv.kernels.conv2d import _weight_grad_plan as plan
 from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_arrays, list_source, result_stretch, take
 from scratchconv.kernels.conv2d._merge import merge
-from scratchconv.kernels.conv2d._plan import choose_tile, forward_direction
+from scratchconv.kernels.conv2d._plan import choose_tile
 from scratchconv.kernels.conv2d._source import PLAIN, plain, read_rows
 
 NEAR = 2  # tiles wide that a pixel of dy may be to be read where it lies, if L2 has room: farther apart they collide
@@ -28,25 +28,33 @@ LONG = 4096  # pixels of an image that bias_grad sums in registers
 
 
 @inner
-def _sum_pixels(shape, x, origin, g, images, window, dy, di, pixel, rows, total, ahead):
+def _sum_pixels(shape, several, x, origin, g, images, window, dy, di, pixel, rows, total, ahead):
     """acc[r, l] = Σ_{n,i,j} x[origin of the pixel (n,i,j) + row r] * dy[n,i,j,l]   over the window of i and j
 
     The sum over the pixels of a work item of ``rows`` rows: ``dy`` lies at ``di``, pixel after pixel, ``pixel``
-    elements apart. The tile's rows are ``shape.taps`` neighbours in memory, and so on in the next source row. Fetches
-    from the list ``ahead``, whose offsets count from ``total``.
+    elements apart. The tile's rows are ``shape.taps`` neighbours in memory, and so on in the next source row. Takes
+    ``several`` pixels at a time. Fetches from the list ``ahead``, whose offsets count from ``total``.
     """
     simd.keep_apart()
-    acc, fetched = simd.zeros(shape), 64 // dy.itemsize
-    offsets = simd.grid_offsets(shape, shape.taps, g.width * g.pixel, 1)
+    acc, fetched, count, line = simd.zeros(shape), 64 // dy.itemsize, several.rows, g.width * g.pixel
+    offsets, neighbours = simd.grid_offsets(shape, shape.taps, line, 1), simd.grid_offsets(several, 1, pixel, 0)
+    steps, rest = (window[3] - window[2]) // count, window[3] - (window[3] - window[2]) % count
     for n in range(images):
         for i in range(window[0], window[1]):
-            start = origin + (n * g.height + i * g.step) * g.width * g.pixel
+            start = origin + (n * g.height + i * g.step) * line
             d = di + (n * rows + i) * g.result_w * pixel
-            next_line, last = take(ahead, total, 2 * (window[3] - window[2]))
-            for j in range(window[2], window[3]):
-                for _ in range(2):
-                    simd.prefetch(total, next_line)
-                    next_line = min(next_line + fetched, last)
+            next_line, last = take(ahead, 2 * count * steps)
+            for j in range(window[2], rest, count):
+                for k in range(2 * count):
+                    simd.prefetch(total, min(next_line + k * fetched, last))
+                next_line += 2 * count * fetched
+                at = simd.opaque(start + j * g.column_step * g.pixel)
+                if count > 1:
+                    dys = simd.tile_load(several, dy, d + j * pixel, neighbours)
+                    acc = simd.outer_fma_pixels(shape, several, acc, x, at, line, dys)
+                else:
+                    acc = simd.outer_fma(acc, x, at, offsets, dy, d + j * pixel)
+            for j in range(rest, window[3]):
                 at = simd.opaque(start + j * g.column_step * g.pixel)
                 acc = simd.outer_fma(acc, x, at, offsets, dy, d + j * pixel)
     return acc
@@ -111,7 +119,7 @@ class _Scratch(NamedTuple):
 
 
 @inner
-def _item(shape, x, origin, dy, di, g, item, tables, panels, scratch, total, at, fresh):
+def _item(shape, several, x, origin, dy, di, g, item, tables, panels, scratch, total, at, fresh):
     """Add one work item's gradient to ``total[at:]``, a (tap and channel, filter) matrix: its filters in ``panels``."""
     padded, pi = scratch.padded, scratch.padded_at
     per_group, filters = g.channels // panels.groups, g.results // panels.groups
@@ -121,20 +129,20 @@ def _item(shape, x, origin, dy, di, g, item, tables, panels, scratch, total, at,
         lane = group * filters + f
         lanes, li, pixel = dy, di + lane, g.results
         far = filters > shape.width and (g.results > NEAR * shape.width or not tables.pairs)
-        if far or f + shape.width > filters:
+        if far or (f + shape.width > filters and item + 1 == _block.work_items(g)):
             pad_lanes(dy, li, pixel, filters - f, shape.width, images * rows * g.result_w, padded, pi)
             lanes, li, pixel = padded, pi, shape.width
         for r in range(tables.starts.size):
             _fetch_sums(shape, total, at + lane, tables.row_at, r)
             first = origin + group * per_group + tables.starts[r]
-            acc = _sum_pixels(shape, x, first, g, images, _window(tables.windows, r, top, rows),
+            acc = _sum_pixels(shape, several, x, first, g, images, _window(tables.windows, r, top, rows),
                               lanes, li, pixel, rows, total, scratch.ahead)  # fmt: skip
             to = simd.row_offsets(shape, tables.row_at, r * shape.rows)
             _add(shape, acc, total, at + lane, to, filters - f, fresh)
 
 
 @helper
-def _work(task, chunks, blocks, shape, x, dy, g, tables, groups, total):
+def _work(task, chunks, blocks, shape, several, x, dy, g, tables, groups, total):
     """total[chunk] = the gradient of its work items, for the panels of one block of filters."""
     chunk, block_of_filters, width = task // blocks, task % blocks, shape.width
     of_group = (g.results // groups + width - 1) // width
@@ -142,18 +150,18 @@ def _work(task, chunks, blocks, shape, x, dy, g, tables, groups, total):
     panels = _Panels(groups, of_group, block_of_filters * count // blocks, (block_of_filters + 1) * count // blocks)
     pixels = g.images * g.rows * g.result_w
     block, ahead = np.empty(_block.block_size(g), total.dtype), np.empty(LIST, np.int64)
-    dense, dense_at = aligned_empty(total, pixels * g.results if dy.kind != PLAIN else 0)
+    dense, dense_at = aligned_empty(total, pixels * g.results + width if dy.kind != PLAIN else 0)
     padded, padded_at = aligned_empty(total, pixels * width)
     scratch = _Scratch(block, dense, dense_at, padded, padded_at, ahead)
     first, last = _block.chunk_of(g, chunk, chunks)
     # After the last block of filters, the thread's next task is probably that of the next items.
     following = _block.work_items(g) if block_of_filters == blocks - 1 and tables.pairs else last
-    _sum_items(first, last, following, shape, x, dy, g, tables, panels, scratch,
+    _sum_items(first, last, following, shape, several, x, dy, g, tables, panels, scratch,
                total, chunk * (total.size // chunks))  # fmt: skip
 
 
 @inner
-def _sum_items(first, last, following, shape, x, dy, g, tables, panels, scratch, total, at):
+def _sum_items(first, last, following, shape, several, x, dy, g, tables, panels, scratch, total, at):
     """Write the sum of the gradients of work items to ``total[at:]``; fetch the next one ahead, below ``following``."""
     ahead = scratch.ahead
     begin_list(ahead)
@@ -165,9 +173,11 @@ def _sum_items(first, last, following, shape, x, dy, g, tables, panels, scratch,
             begin_list(ahead)
             list_source(ahead, total, x, g, item + 1)
             list_arrays(ahead, total, dy, result_stretch(g, item + 1))
-            pixels = _block.images_of(g, item) * _block.rows_of(g, item) * g.result_w
-            end_list(ahead, total, 2 * tables.starts.size * (panels.last - panels.first) * pixels)
-        _item(shape, image, origin, gradient, di, g, item, tables, panels, scratch, total, at, item == first)
+            lines = _block.images_of(g, item) * _block.rows_of(g, item) * tables.starts.size
+            pixels = g.result_w - g.result_w % several.rows
+            # Up to two lines a pixel, at the pace of one: what is fetched last has to arrive in time, too.
+            end_list(ahead, total, pixels * lines * (panels.last - panels.first))
+        _item(shape, several, image, origin, gradient, di, g, item, tables, panels, scratch, total, at, item == first)
 
 
 @inner
@@ -183,7 +193,7 @@ def _place_gradient(dy, g, item, dense, di):
 
 
 @threaded_kernel
-def _run(shape, x, dy, g, tables, groups, blocks, totals):
+def _run(shape, several, x, dy, g, tables, groups, blocks, totals):
     """totals[chunk] = Σ over the chunk's work items of naive.weight_grad; see _sum_pixels
 
     x, dy Sources; totals (chunks, taps and channels and maybe one row more, F). Owns: a worker writes one of the
@@ -191,7 +201,7 @@ def _run(shape, x, dy, g, tables, groups, blocks, totals):
     Cost: that of naive plus the padding of tiles; each block reads x once from memory, then from cache.
     """
     chunks, flat = totals.shape[0], totals.reshape(-1)
-    simd.run_tasks(_work, chunks * blocks, chunks, blocks, shape, x, dy, g, tables, groups, flat)
+    simd.run_tasks(_work, chunks * blocks, chunks, blocks, shape, several, x, dy, g, tables, groups, flat)
 
 
 def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exact"):
@@ -205,29 +215,18 @@ def run_weight_grad(x, dy, stride, padding, dilation, groups, dw, precision="exa
         _run_weight_grad(x, dy, stride, padding, dilation, groups, dw)
 
 
-@functools.lru_cache(maxsize=512)
-def _lay_out(x, dy, w, stride, padding, dilation, groups, dtype, copy):
-    """Work items, tile, Tables, and whether these are exact; ``x``, ``dy`` and ``w`` are shapes."""
-    dims = zip(x[1:3], dy[1:3], w[:2], stride, padding, dilation, strict=True)
-    directions = tuple(forward_direction(*dim) for dim in dims)
-    g, shape, runs = plan.arrange(x, dy, w, directions, dilation, groups, dtype, copy)
-    if not g.copied and shape.taps == shape.rows and runs[1] % shape.rows:
-        # Rows past the end of a run are read for nothing, maybe beyond the end of x. A block has room for that.
-        g, shape, runs = plan.arrange(x, dy, w, directions, dilation, groups, dtype, copy=True)
-    return g, shape, *plan.tables(g, w, directions, dilation, shape, runs)
-
-
 def _run_weight_grad(x, dy, stride, padding, dilation, groups, dw):
     batch = x.first.size // max(1, x.rows * x.columns * x.channels)
-    shapes = [(batch, source.rows, source.columns, source.channels) for source in (x, dy)] + [dw.shape]
-    g, shape, tables, exact = _lay_out(*shapes, stride, padding, dilation, groups, dw.dtype, x.kind != PLAIN)
-    chunks, blocks = plan.divide(g, dw, groups, shape.width, x.kind == PLAIN == dy.kind)
+    shapes = [(batch, source.rows, source.columns, source.channels) for source in (x, dy)]
+    work = plan.work(*shapes, dw.shape, stride, padding, dilation, groups, dw.dtype, x.kind != PLAIN)
+    chunks, blocks = plan.divide(work.g, dw, groups, work.shape.width, x.kind == PLAIN == dy.kind)
     if chunks == 0:
         _tape.do(dw.fill, 0)
         return
-    totals = dw.reshape(1, -1) if chunks == 1 and exact else _tape.scratch((chunks, dw.size + dw.shape[3]), dw.dtype)
-    _run(shape, x, dy, g, tables, groups, blocks, totals)
-    if not np.shares_memory(totals, dw):
+    in_place = chunks == 1 and work.exact
+    totals = dw.reshape(1, -1) if in_place else _tape.scratch((chunks, dw.size + dw.shape[3]), dw.dtype)
+    _run(work.shape, work.several, x, dy, work.g, work.tables, groups, blocks, totals)
+    if not in_place:
         merge(totals, dw.reshape(-1))
 
 

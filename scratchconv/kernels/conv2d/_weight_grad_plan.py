@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from scratchconv import simd
 from scratchconv.kernels.conv2d import _block
-from scratchconv.kernels.conv2d._plan import Limits, cut
+from scratchconv.kernels.conv2d._plan import Limits, cut, forward_direction
 
 CHUNKS = 16  # tasks, and the most partial sums of dw
 SCRATCH = 32 << 20  # bytes that all partial sums may take together
@@ -18,6 +19,7 @@ PIXELS = 512  # of a work item: each tile of sums is loaded and stored once for 
 # (rows, vecs) of the tile menu and its share of the FMA peak, by number of vector registers. Rows are neighbours in
 # memory. More accumulators than these make LLVM spill: it loads all broadcasts of a step first.
 _MENU = {16: ((6, 2, 1.0), (12, 1, 0.85)), 32: ((8, 2, 1.0), (9, 2, 0.99), (12, 2, 1.0), (16, 1, 0.83), (24, 1, 0.93))}
+_TOGETHER = 3  # pixels that a step takes, if their windows overlap
 
 
 class Tables(NamedTuple):
@@ -27,6 +29,31 @@ class Tables(NamedTuple):
     windows: np.ndarray
     row_at: np.ndarray  # in elements of dw
     pairs: bool  # whether L2 holds what two work items read
+
+
+class Work(NamedTuple):
+    """How dw of a shape is computed: work items, the tile, that of the pixels of dy it takes at once, what it looks up.
+
+    The tables are ``exact`` if no row of a tile lies past the end of dw.
+    """
+
+    g: _block.Block
+    shape: simd.TileShape
+    several: simd.TileShape
+    tables: Tables
+    exact: bool
+
+
+@functools.lru_cache(maxsize=512)
+def work(x, dy, w, stride, padding, dilation, groups, dtype, copy):
+    """Return the Work for arrays of these shapes; ``copy`` x in any case."""
+    dims = zip(x[1:3], dy[1:3], w[:2], stride, padding, dilation, strict=True)
+    directions = tuple(forward_direction(*dim) for dim in dims)
+    g, shape, runs = arrange(x, dy, w, directions, dilation, groups, dtype, copy)
+    if not g.copied and shape.taps == shape.rows and runs[1] % shape.rows:
+        # Rows past the end of a run are read for nothing, maybe beyond the end of x. A block has room for that.
+        g, shape, runs = arrange(x, dy, w, directions, dilation, groups, dtype, copy=True)
+    return Work(g, shape, several_pixels(g, shape), *tables(g, w, directions, dilation, shape, runs))
 
 
 def divide(g, dw, groups, width, cheap):
@@ -73,6 +100,14 @@ def choose_tile(runs, length, width, dtype, small):
 
     rows, vecs, _ = min(_MENU[registers], key=cost)
     return simd.TileShape(rows, vecs, dtype, taps=rows)
+
+
+def several_pixels(g, shape):
+    """The tile of pixels of dy that a step takes together: several, if neighbouring windows share numbers of x."""
+    step, dtype = g.column_step * g.pixel, shape.dtype
+    free = simd.vector_registers() - shape.rows * shape.vecs - 1
+    count = min(_TOGETHER, free // shape.vecs) if step < shape.taps else 1
+    return simd.TileShape(max(1, count), shape.vecs, dtype, taps=step)
 
 
 def tables(g, shape, directions, dilation, tile, runs):

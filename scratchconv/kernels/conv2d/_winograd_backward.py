@@ -49,7 +49,7 @@ def _add_products(maps, tiling, tiles, s, a, b, total, fresh, ahead):
         top, below, left, right = planes_of(maps, q)
         for c in range(0, tiling.lanes, shape.rows):
             for f in range(0, width, shape.width):
-                next_line, last = take(ahead, s, tiles * (below - top) * (right - left))
+                next_line, last = take(ahead, tiles * (below - top) * (right - left))
                 acc = simd.zeros(shape)
                 for i in range(top, below):
                     for j in range(left, right):

@@ -99,7 +99,7 @@ def multiply(maps, tiling, tiles, s, a, b, bi, c, ahead):
     for p in range(maps.source.rows * maps.source.columns):
         ai, ci = a + p * tiling.source_plane, c + p * tiling.result_plane
         weights = bi + kernel_of(maps, p) * tiling.weight_plane
-        next_line, last = take(ahead, s, depth * ((tiles + shape.rows - 1) // shape.rows))
+        next_line, last = take(ahead, depth * ((tiles + shape.rows - 1) // shape.rows))
         for t in range(0, tiles, shape.rows):
             acc = simd.zeros(shape)
             for k in range(0, depth, lanes):

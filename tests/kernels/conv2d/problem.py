@@ -14,7 +14,6 @@ import torch
 from scratchconv import simd
 from scratchconv.kernels.conv2d import (
     _plan,
-    _weight_grad,
     _weight_grad_plan,
     _winograd_plan,
     depthwise,
@@ -164,6 +163,6 @@ def small_work_items(pixels: int, block_bytes: int) -> Iterator[None]:
 def _forget_plans() -> None:
     """Plans are remembered by shape; the size of the caches counts as constant."""
     direct._lay_out.cache_clear()
-    _weight_grad._lay_out.cache_clear()
     _winograd_plan.forward.cache_clear()
     _winograd_plan.backward.cache_clear()
+    _weight_grad_plan.work.cache_clear()

@@ -25,7 +25,7 @@ def lines_of(ahead, s, sources, stretch, steps, takes, begins, lasts):
         _ahead.list_arrays(ahead, s, source, stretch)
     _ahead.end_list(ahead, s, steps * takes)
     for k in range(takes):
-        begins[k], lasts[k] = _ahead.take(ahead, s, steps)
+        begins[k], lasts[k] = _ahead.take(ahead, steps)
 
 
 @kernel

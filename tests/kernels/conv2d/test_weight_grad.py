@@ -17,6 +17,7 @@ G = ConvGeometry(7, (9, 8), 5, (3, 3), 10, padding=(1, 1))
 def test_scratch_is_bounded_by_fewer_chunks(scratch: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few or many partial sums: the same gradient, and no more memory than said, nor sums than work items."""
     monkeypatch.setattr(plan, "PIXELS", 72)  # of an image: seven work items
+    monkeypatch.setattr(plan, "work", plan.work.__wrapped__)  # nothing remembered
     chunks: list[int] = []
     original = _weight_grad._run
 
