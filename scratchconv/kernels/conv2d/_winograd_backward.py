@@ -16,14 +16,16 @@ from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source, take
-from scratchconv.kernels.conv2d._finish import begin, finish_item
+from scratchconv.kernels.conv2d._finish import begin
 from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._winograd_tiles import (
     PATCH_STEPS,
     Part,
     clear_padding,
+    finish_part,
     multiply,
     planes_of,
+    results_before,
     transform_patches,
     transform_results,
 )
@@ -31,6 +33,7 @@ from scratchconv.kernels.conv2d._winograd_weights import transform_weights
 from scratchconv.kernels.conv2d.rows import turned
 
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take while they are planes
+DW_BYTES = 5 << 18  # bytes that they may take then: from a cache that is not far, they are merged in less time
 
 
 @inner
@@ -79,8 +82,11 @@ def _weights_of(t, products, at, plane, depth, width, lanes, dw, o):
 
 
 @inner
-def _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh):
-    """Compute one group of tiles of a work item whose dy and x lie in the scratch ``s``: dw and, with weights, dx."""
+def _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh, out):
+    """Compute one group of tiles of a work item whose dy and x lie in the scratch ``s``: dw and, with weights, dx.
+
+    It begins at ``out``.
+    """
     shape, lanes = maps.tile, simd.lanes_of(s)
     source, tiles = start + tiling.source_at, start + tiling.tiles_at
     transform_patches(maps.source, g, tiling, part, s, start + tiling.block_at,
@@ -93,7 +99,7 @@ def _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fre
             products, w = start + tiling.result_at, panel * tiling.depth * shape.width
             multiply(maps, tiling, part.tiles, s, source, weights, w, products, ahead)
             transform_results(maps.result, shape, g, tiling, part, s, products, bias, panel * shape.width,
-                              s, start + tiling.out_at, start)  # fmt: skip
+                              s, out, start)  # fmt: skip
 
 
 @inner
@@ -121,16 +127,17 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
         tiles = _block.images_of(g, item) * rows * tiling.columns
         steps = _count_steps(maps, tiling, tiles, weights.size > 0)
         begin_list(ahead)
+        list_finish(ahead, s, finish, dx, g, item, x)
         list_source(ahead, s, dy, g, item + 1)
         list_source(ahead, s, x, gx, item + 1)
-        list_finish(ahead, s, finish, dx, g, item, x)
         end_list(ahead, s, steps)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows * g.spread, tile, min(tiling.group, tiles - tile))
-            _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh)
+            out = start + tiling.out_at - results_before(maps.result, finish, g, tiling, part, item) * g.results
+            _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh, out)
+            if weights.size:
+                finish_part(maps.result, finish, g, tiling, part, item, s, start + tiling.out_at, dx)
             fresh = False
-        if weights.size:
-            finish_item(finish, g, item, s, start + tiling.out_at, dx)
     size = totals.size // chunks
     if fresh:  # an empty batch
         fill_zero(totals, chunk * size, size)
@@ -162,7 +169,8 @@ def launch(x, dy, w, stride, padding, tile, dx, dw, make_finish):
     weights = np.empty(0, dtype) if w is None else transform_weights(maps, turned(w), tiling)
     finish = begin(dx, g, make_finish)
     sums = maps.kernel.rows * maps.kernel.columns * tiling.sums_plane * dtype.itemsize
-    chunks = max(1, min(max(2, min(SUMS, SUM_BYTES // sums)), _block.count_items(g)))
+    chunks = max(2, min(SUMS, SUM_BYTES // sums, DW_BYTES // dw.nbytes))
+    chunks = max(1, min(chunks, _block.count_items(g)))
     totals = _tape.scratch((chunks, *taps, filters, channels), dtype)
     _run(maps, x, dy, gx, g, tiling, weights, np.zeros(tiling.width, dtype), totals, dx.reshape(-1), finish)
     total = _tape.scratch(totals.shape[1:], dtype)

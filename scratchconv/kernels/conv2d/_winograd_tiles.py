@@ -12,6 +12,8 @@ from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import inner
 from scratchconv.kernels.conv2d._ahead import fetch, take
+from scratchconv.kernels.conv2d._block import images_of, result_rows_of
+from scratchconv.kernels.conv2d._finish import SELECT, finish_item, finish_pixels
 
 PATCH_STEPS = 2  # what the transform of a vector of a patch counts where memory is fetched ahead
 
@@ -148,3 +150,33 @@ def transform_results(t, shape, g, tiling, part, s, pi, bias, f, y, yi, ei):
                 simd.transform_grid(t, s, pi + v + k * shape.width, planes, added, s, ei, beside)
                 _store_edge(y, at + k * move, row, g.results, high, wide, live, s, t.columns, ei)
         tile, pi = tile + count, pi + count * shape.width
+
+
+@inner
+def results_before(t, f, g, tiling, part, item):
+    """Pixels of the results of a work item before those of ``part``, or 0 where all parts are finished together.
+
+    A part is finished by itself, while its results are in L1, if it has whole rows of tiles.
+    """
+    if tiling.group % tiling.columns != 0 or f.kind & SELECT:
+        return 0
+    return _pixels_before(t, g, tiling, part, item, part.first)
+
+
+@inner
+def _pixels_before(t, g, tiling, part, item, tile):
+    """Pixels of the results of a work item before the row of tiles that begins with ``tile``."""
+    row, height = tile // tiling.columns, result_rows_of(g, item)
+    return (row // part.rows * height + row % part.rows * t.rows) * g.result_w
+
+
+@inner
+def finish_part(t, f, g, tiling, part, item, r, at, y):
+    """Finish the results of ``part``, which lie in ``r[at:]``, or with the last part those of all; see _finish."""
+    last = part.first + part.tiles
+    if tiling.group % tiling.columns == 0 and f.kind & SELECT == 0:
+        before = results_before(t, f, g, tiling, part, item)
+        pixels = _pixels_before(t, g, tiling, part, item, last) - before
+        finish_pixels(f, g, item, before, pixels, r, at, y)
+    elif last == images_of(g, item) * part.rows * tiling.columns:
+        finish_item(f, g, item, r, at, y)

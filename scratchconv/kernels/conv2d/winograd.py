@@ -21,7 +21,6 @@ from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _winograd_backward
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source
-from scratchconv.kernels.conv2d._finish import finish_item
 from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad
@@ -30,7 +29,9 @@ from scratchconv.kernels.conv2d._winograd_tiles import (
     PATCH_STEPS,
     Part,
     clear_padding,
+    finish_part,
     multiply,
+    results_before,
     transform_patches,
     transform_results,
 )
@@ -71,8 +72,8 @@ def pays(channels, filters, pixels):
 
 
 @inner
-def _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias):
-    """Compute one group of tiles of a work item whose source lies in the scratch ``s``."""
+def _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias, out):
+    """Compute one group of tiles of a work item whose source lies in the scratch ``s``; results begin at ``out``."""
     shape, lanes = maps.tile, simd.lanes_of(s)
     source, products = start + tiling.source_at, start + tiling.result_at
     transform_patches(maps.source, g, tiling, part, s, start + tiling.block_at,
@@ -81,7 +82,7 @@ def _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias):
         w = panel * tiling.depth * shape.width
         multiply(maps, tiling, part.tiles, s, source, weights, w, products, ahead)
         transform_results(maps.result, shape, g, tiling, part, s, products, bias, panel * shape.width,
-                          s, start + tiling.out_at, start)  # fmt: skip
+                          s, out, start)  # fmt: skip
 
 
 @helper
@@ -103,8 +104,9 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
         end_list(ahead, s, steps + PATCH_STEPS * tiles * g.pixel // simd.lanes_of(s))
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows * g.spread, tile, min(tiling.group, tiles - tile))
-            _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias)
-        finish_item(finish, g, item, s, start + tiling.out_at, y)
+            out = start + tiling.out_at - results_before(maps.result, finish, g, tiling, part, item) * g.results
+            _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias, out)
+            finish_part(maps.result, finish, g, tiling, part, item, s, start + tiling.out_at, y)
     simd.settle()
 
 
