@@ -141,3 +141,10 @@ def fetch(ahead, s, steps=TURN):
     begin, last = take(ahead, s, steps)
     for i in range(begin, last + 1, 64 // s.itemsize):
         simd.prefetch(s, i)
+
+
+@inner
+def fetch_rest(ahead, s, lines):
+    """Ask for some ``lines`` beside those of the steps, if these are too few: they ask for one at a time."""
+    if ahead[PACE] > _UNIT:
+        fetch(ahead, s, lines)

@@ -21,7 +21,7 @@ from scratchconv.kernels.conv2d._finish import receive_vector
 from scratchconv.kernels.conv2d._source import read_rows, read_vectors
 
 CHUNKS = 32  # images are dealt to at most so many tasks
-PART = 8  # pixels that are received at once
+PART, NEAR = 16, 1 << 20  # pixels that are received at once; bytes of them that are in a cache, so that all may be
 
 
 @inner
@@ -103,17 +103,18 @@ def _receive_chunk(chunk, chunks, finish, items, pixels, channels, g):
 
 @inner
 def _receive_items(first, last, finish, pixels, channels, g, ahead):
-    size, lanes = pixels * channels, simd.lanes_of(g)
-    steps = _steps_of_vector(channels, lanes)
+    size, lanes, far = pixels * channels, simd.lanes_of(g), g.size * g.itemsize > NEAR
+    part = PART if far else max(1, pixels)
     for item in range(first, last):
         begin_list(ahead)
         list_received(ahead, g, finish, Stretch((item + 1) * size, (item + 2) * size), g)
-        end_list(ahead, g, pixels // PART * TURN)
-        for q in range(0, pixels, PART):
+        end_list(ahead, g, pixels * ((channels + lanes - 1) // lanes) * 3)
+        for q in range(0, pixels, part):
             at = item * size + q * channels
             for c in range(0, channels, lanes):
-                fetch(ahead, g, steps)
-                receive_vector(finish, item, g, at, min(PART, pixels - q), channels, c, g, at, q > 0)
+                if far:
+                    fetch(ahead, g, 3 * part)  # vectors of z, of a, and of extra or z2
+                receive_vector(finish, item, g, at, min(part, pixels - q), channels, c, g, at, q > 0)
 
 
 @threaded_kernel

@@ -16,16 +16,15 @@ from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source, take
-from scratchconv.kernels.conv2d._finish import begin
+from scratchconv.kernels.conv2d._finish import begin, finish_item, finish_pixels
 from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._winograd_tiles import (
-    PATCH_STEPS,
     Part,
     clear_padding,
-    finish_part,
+    comes_in_parts,
     multiply,
     planes_of,
-    results_before,
+    rows_before,
     transform_patches,
     transform_results,
 )
@@ -82,10 +81,10 @@ def _weights_of(t, products, at, plane, depth, width, lanes, dw, o):
 
 
 @inner
-def _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh, out):
+def _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh, before):
     """Compute one group of tiles of a work item whose dy and x lie in the scratch ``s``: dw and, with weights, dx.
 
-    It begins at ``out``.
+    As many elements of dx ``before`` its own need no room.
     """
     shape, lanes = maps.tile, simd.lanes_of(s)
     source, tiles = start + tiling.source_at, start + tiling.tiles_at
@@ -99,17 +98,16 @@ def _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fre
             products, w = start + tiling.result_at, panel * tiling.depth * shape.width
             multiply(maps, tiling, part.tiles, s, source, weights, w, products, ahead)
             transform_results(maps.result, shape, g, tiling, part, s, products, bias, panel * shape.width,
-                              s, out, start)  # fmt: skip
+                              s, start + tiling.out_at - before, start)  # fmt: skip
 
 
 @inner
 def _count_steps(maps, tiling, tiles, both):
-    """Steps of as many tiles: of the innermost loops of the products, of dx if ``both`` are wanted, and of patches."""
+    """Steps of the innermost loops for as many tiles: of the products, and of dx if ``both`` gradients are wanted."""
     steps = tiling.depth // maps.products.rows * (tiling.lanes // maps.products.width) * tiles
     if both:
         steps += (tiles + maps.tile.rows - 1) // maps.tile.rows * (tiling.width // maps.tile.width) * tiling.depth
-    patches = PATCH_STEPS * tiles * (tiling.pitch + tiling.lanes) // maps.products.lanes
-    return steps * maps.source.rows * maps.source.columns + patches
+    return steps * maps.source.rows * maps.source.columns
 
 
 @helper
@@ -120,8 +118,10 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
     ahead, fresh = np.empty(LIST, np.int64), True
     clear_padding(s, start + tiling.block_at, g)
     clear_padding(s, start + tiling.x_at, gx)
+    parted = comes_in_parts(tiling, finish.kind)
     for item in range(first, last):
-        rows = (_block.result_rows_of(g, item) + g.spread - 1) // g.spread
+        height = _block.result_rows_of(g, item)
+        rows = (height + g.spread - 1) // g.spread
         _block.fill_block(dy, g, item, s, start + tiling.block_at)
         _block.fill_block(x, gx, item, s, start + tiling.x_at)
         tiles = _block.images_of(g, item) * rows * tiling.columns
@@ -133,11 +133,14 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
         end_list(ahead, s, steps)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows * g.spread, tile, min(tiling.group, tiles - tile))
-            out = start + tiling.out_at - results_before(maps.result, finish, g, tiling, part, item) * g.results
-            _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh, out)
-            if weights.size:
-                finish_part(maps.result, finish, g, tiling, part, item, s, start + tiling.out_at, dx)
+            before = rows_before(tile // tiling.columns, rows, g.spread, height) * g.result_w if parted else 0
+            _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh, before * g.results)
+            if weights.size and parted:
+                after = rows_before((tile + part.tiles) // tiling.columns, rows, g.spread, height) * g.result_w
+                finish_pixels(finish, g, item, before, after - before, s, start + tiling.out_at, dx)
             fresh = False
+        if weights.size and not parted:
+            finish_item(finish, g, item, s, start + tiling.out_at, dx)
     size = totals.size // chunks
     if fresh:  # an empty batch
         fill_zero(totals, chunk * size, size)
