@@ -96,9 +96,15 @@ def list_finish(ahead, s, f, y, g, item, source):
     stretch = result_stretch(g, item)
     if not f.streams:
         _append(ahead, s, y, stretch)
-    if f.kind & (SUMS | MASK_AFFINE) and simd.address_of(f.z) != simd.address_of(source.first):
+    list_received(ahead, s, f, stretch, source.first)
+
+
+@inner
+def list_received(ahead, s, f, stretch, x):
+    """Add what RECEIVE reads of its arrays, all but ``x``."""
+    if f.kind & (SUMS | MASK_AFFINE) and simd.address_of(f.z) != simd.address_of(x):
         _append(ahead, s, f.z, stretch)
-    if f.kind & MASK and simd.address_of(f.a) != simd.address_of(source.first):
+    if f.kind & MASK and simd.address_of(f.a) != simd.address_of(x):
         _append(ahead, s, f.a, stretch)
     if f.kind & EXTRA:
         _append(ahead, s, f.extra, stretch)
@@ -135,3 +141,10 @@ def fetch(ahead, s, steps=TURN):
     begin, last = take(ahead, steps)
     for i in range(begin, last + 1, ahead[LINE]):
         simd.prefetch(s, i)
+
+
+@inner
+def fetch_rest(ahead, s, lines):
+    """Ask for some ``lines`` beside those of the steps, if these are too few: they ask for one at a time."""
+    if ahead[PACE] > _UNIT:
+        fetch(ahead, s, lines)

@@ -74,30 +74,53 @@ def finish_item(f, g, item, r, at, y):
     They go to their place in ``y``.
     """
     images, rows = images_of(g, item), result_rows_of(g, item)
-    yi, pixels = result_offset(g, item), images * rows * g.result_w
-    if f.kind & RECEIVE:
-        receive_pixels(f, item, r, at, pixels, g.results, y, yi)
-    elif f.kind & (MOMENTS | DROP) == 0:
-        _carry(r, at, pixels * g.results, y, yi, f.streams)
-    measure(f, g, item, 0, images, rows, r, at, y, 1)
+    finish_pixels(f, g, item, 0, images * rows * g.result_w, r, at, y)
+    _select_rows(f, g, item, 0, images, rows, r, at)
 
 
 @inner
-def measure(f, g, item, i, images, rows, r, at, y, carried):
-    """MOMENTS and SELECT of ``rows`` rows, from row ``i`` on, of each of a work item's images, which lie in ``r[at:]``.
+def finish_pixels(f, g, item, first, pixels, r, at, y):
+    """As finish_item, but for SELECT, for some pixels of the item from its pixel ``first`` on, which lie in ``r[at:]``.
 
-    MOMENTS also carries them to their place in ``y``, if they are to be ``carried``. An image may come in parts, one
-    after the other, each of which but the last has an even number of rows.
+    The parts of an item come one after the other.
     """
-    channels, yi = g.results, result_offset(g, item) + i * g.result_w * g.results
+    yi = result_offset(g, item) + first * g.results
+    if f.kind & RECEIVE:
+        receive_pixels(f, item, r, at, pixels, g.results, y, yi, first > 0)
+    elif f.kind & MOMENTS:
+        _measure_pixels(f, item, r, at, pixels, g.results, y, yi, 1, first > 0)
+    elif f.kind & DROP == 0:
+        _carry(r, at, pixels * g.results, y, yi, f.streams)
+
+
+@inner
+def measure(f, g, item, i, rows, r, at, y):
+    """MOMENTS and SELECT of ``rows`` rows, from row ``i`` on, of a work item of one image, which lie in ``r[at:]``.
+
+    An image may come in parts, one after the other, each of which but the last has an even number of rows. The results
+    are in their place in ``y``.
+    """
+    yi = result_offset(g, item) + i * g.result_w * g.results
     if f.kind & MOMENTS:
-        for c in range(0, channels, simd.lanes_of(y)):
-            o, n = item * 3 * f.pitch + c, images * rows * g.result_w
-            _moments(r, at + c, n, channels, channels - c, y, yi + c, carried, f.streams, f.sums, o, f.pitch, i > 0)
+        _measure_pixels(f, item, r, at, rows * g.result_w, g.results, y, yi, 0, i > 0)
+    _select_rows(f, g, item, i, 1, rows, r, at)
+
+
+@inner
+def _measure_pixels(f, item, r, at, pixels, channels, y, yi, carried, more):
+    """MOMENTS of neighbouring pixels, merged with those before if there are ``more``; they go to ``y`` if carried."""
+    for c in range(0, channels, simd.lanes_of(y)):
+        o = item * 3 * f.pitch + c
+        _moments(r, at + c, pixels, channels, channels - c, y, yi + c, carried, f.streams, f.sums, o, f.pitch, more)
+
+
+@inner
+def _select_rows(f, g, item, i, images, rows, r, at):
+    """SELECT of ``rows`` rows, from row ``i`` on, of each of a work item's images."""
     if f.kind & SELECT:
         image, row = item // g.strips * g.images, item % g.strips * g.rows * g.spread + i
-        first = (image * (g.result_h // 2) + row // 2) * (g.result_w // 2) * channels
-        _select(r, at, images, rows, g.result_w, channels, f.coefficients, f.selected, first)
+        first = (image * (g.result_h // 2) + row // 2) * (g.result_w // 2) * g.results
+        _select(r, at, images, rows, g.result_w, g.results, f.coefficients, f.selected, first)
 
 
 @inner
@@ -190,19 +213,25 @@ def _select(r, at, images, rows, columns, channels, slope, selected, o):
 
 
 @inner
-def receive_pixels(f, item, r, at, pixels, channels, y, yi):
-    """RECEIVE for ``pixels`` neighbouring pixels from ``r[at]`` on; g goes to ``y[yi]``."""
+def receive_pixels(f, item, r, at, pixels, channels, y, yi, more):
+    """RECEIVE for ``pixels`` neighbouring pixels from ``r[at]`` on; g goes to ``y[yi]``.
+
+    Its sums are added to those of the pixels before if there are ``more``.
+    """
     for c in range(0, channels, simd.lanes_of(y)):
-        _receive(f, r, at + c, pixels, channels, c, item * 3 * f.pitch + c, y, yi + c)
+        receive_vector(f, item, r, at, pixels, channels, c, y, yi, more)
 
 
 @inner
-def _receive(f, r, at, pixels, channels, c, o, y, yi):
-    """G = [a > 0] (dx + extra) and its sums, for up to one vector of channels."""
+def receive_vector(f, item, r, at, pixels, channels, c, y, yi, more):
+    """As receive_pixels, for up to one vector of channels from channel ``c`` on.
+
+    G = [a > 0] (dx + extra); of every sum, two partial ones are taken, each of every other pixel.
+    """
     simd.keep_apart()
-    live = channels - c
+    live, o, at, yi = channels - c, item * 3 * f.pitch + c, at + c, yi + c
     zero = simd.splat(y, 0)
-    sum_g, sum_gz, sum_gz2 = zero, zero, zero
+    sum_g, sum_gz, sum_gz2, last_g, last_gz, last_gz2 = zero, zero, zero, zero, zero, zero
     scale, shift = simd.load(f.coefficients, c), simd.load(f.coefficients, f.pitch + c)
     mean, mean2 = simd.load(f.coefficients, 2 * f.pitch + c), simd.load(f.coefficients, 3 * f.pitch + c)
     for q in range(pixels):
@@ -217,12 +246,20 @@ def _receive(f, r, at, pixels, channels, c, o, y, yi):
         elif f.kind & MASK:
             g = simd.select(simd.load_partial(f.a, i, live) > zero, g, zero)
         _put(y, i, g, live, f.streams)
-        sum_g, sum_gz = sum_g + g, simd.fma(g, z - mean, sum_gz)
+        g1, gz1 = sum_g + g, simd.fma(g, z - mean, sum_gz)
+        sum_g, sum_gz, last_g, last_gz = last_g, last_gz, g1, gz1
         if f.kind & SECOND:
-            sum_gz2 = simd.fma(g, simd.load_partial(f.z2, i, live) - mean2, sum_gz2)
-    simd.store(f.sums, o, sum_g)
-    simd.store(f.sums, o + f.pitch, sum_gz)
-    simd.store(f.sums, o + 2 * f.pitch, sum_gz2)
+            gz2 = simd.fma(g, simd.load_partial(f.z2, i, live) - mean2, sum_gz2)
+            sum_gz2, last_gz2 = last_gz2, gz2
+    _add_up(f.sums, o, sum_g + last_g, more)
+    _add_up(f.sums, o + f.pitch, sum_gz + last_gz, more)
+    _add_up(f.sums, o + 2 * f.pitch, sum_gz2 + last_gz2, more)
+
+
+@inner
+def _add_up(sums, o, value, more):
+    """sums[o:] = value, added to what is there if there is ``more``."""
+    simd.store(sums, o, simd.load(sums, o) + value if more else value)
 
 
 @kernel

@@ -16,15 +16,16 @@ from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source, take
-from scratchconv.kernels.conv2d._finish import begin, finish_item
+from scratchconv.kernels.conv2d._finish import begin, finish_item, finish_pixels
 from scratchconv.kernels.conv2d._merge import merge
 from scratchconv.kernels.conv2d._panels import turned_copy
 from scratchconv.kernels.conv2d._winograd_tiles import (
-    PATCH_STEPS,
     Part,
     clear_padding,
+    comes_in_parts,
     multiply,
     planes_of,
+    rows_before,
     transform_patches,
     transform_results,
 )
@@ -32,6 +33,7 @@ from scratchconv.kernels.conv2d._winograd_weights import transform_weights
 
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take while they are planes
 WORTH = 512  # tiles that are worth a partial sum: to turn its planes into a part of dw takes as long as some 25
+DW_BYTES = 5 << 18  # bytes that the parts of dw may take: from a cache that is not far, they are merged in less time
 
 
 @inner
@@ -81,8 +83,11 @@ def _weights_of(t, products, at, plane, channels, width, filters, dw, o):
 
 
 @inner
-def _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh):
-    """Compute one group of tiles of a work item whose dy and x lie in the scratch ``s``: dw and, with weights, dx."""
+def _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh, before):
+    """Compute one group of tiles of a work item whose dy and x lie in the scratch ``s``: dw and, with weights, dx.
+
+    As many elements of dx ``before`` its own need no room.
+    """
     shape, lanes = maps.tile, simd.lanes_of(s)
     source, tiles = start + tiling.source_at, start + tiling.tiles_at
     transform_patches(maps.source, g, tiling, part, s, start + tiling.block_at,
@@ -95,17 +100,16 @@ def _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fre
             products, w = start + tiling.result_at, panel * tiling.depth * shape.width
             multiply(maps, tiling, part.tiles, s, source, weights, w, products, ahead)
             transform_results(maps.result, shape, g, tiling, part, s, products, bias, panel * shape.width,
-                              s, start + tiling.out_at, start)  # fmt: skip
+                              s, start + tiling.out_at - before, start)  # fmt: skip
 
 
 @inner
 def _count_steps(maps, tiling, tiles, both):
-    """Steps of as many tiles: of the innermost loops of the products, of dx if ``both`` are wanted, and of patches."""
+    """Steps of the innermost loops for as many tiles: of the products, and of dx if ``both`` gradients are wanted."""
     steps = tiling.lanes // maps.products.rows * (tiling.sums_width // maps.products.width) * tiles
     if both:
         steps += (tiles + maps.tile.rows - 1) // maps.tile.rows * (tiling.width // maps.tile.width) * tiling.depth
-    patches = PATCH_STEPS * tiles * (tiling.pitch + tiling.lanes) // maps.products.lanes
-    return steps * maps.source.rows * maps.source.columns + patches
+    return steps * maps.source.rows * maps.source.columns
 
 
 @helper
@@ -116,22 +120,28 @@ def _items(chunk, chunks, maps, x, dy, gx, g, tiling, weights, bias, totals, dx,
     ahead, fresh = np.empty(LIST, np.int64), True
     clear_padding(s, start + tiling.block_at, g)
     clear_padding(s, start + tiling.x_at, gx)
+    parted = comes_in_parts(tiling, finish.kind)
     for item in range(first, last):
-        rows = (_block.result_rows_of(g, item) + g.spread - 1) // g.spread
+        height = _block.result_rows_of(g, item)
+        rows = (height + g.spread - 1) // g.spread
         _block.fill_block(dy, g, item, s, start + tiling.block_at)
         _block.fill_block(x, gx, item, s, start + tiling.x_at)
         tiles = _block.images_of(g, item) * rows * tiling.columns
         steps = _count_steps(maps, tiling, tiles, weights.size > 0)
         begin_list(ahead)
+        list_finish(ahead, s, finish, dx, g, item, x)
         list_source(ahead, s, dy, g, item + 1)
         list_source(ahead, s, x, gx, item + 1)
-        list_finish(ahead, s, finish, dx, g, item, x)
         end_list(ahead, s, steps)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows * g.spread, tile, min(tiling.group, tiles - tile))
-            _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh)
+            before = rows_before(tile // tiling.columns, rows, g.spread, height) * g.result_w if parted else 0
+            _part_of_item(maps, ahead, gx, g, tiling, part, s, start, weights, bias, fresh, before * g.results)
+            if weights.size and parted:
+                after = rows_before((tile + part.tiles) // tiling.columns, rows, g.spread, height) * g.result_w
+                finish_pixels(finish, g, item, before, after - before, s, start + tiling.out_at, dx)
             fresh = False
-        if weights.size:
+        if weights.size and not parted:
             finish_item(finish, g, item, s, start + tiling.out_at, dx)
     size = totals.size // chunks
     if fresh:  # an empty batch
@@ -163,16 +173,16 @@ def launch(x, dy, w, stride, padding, tile, dx, dw, make_finish):
     gx, g, tiling = plan.backward(dy_shape, x_shape, plan.first_input(taps, stride, padding), tile, maps)
     weights = np.empty(0, dtype) if w is None else transform_weights(maps, turned_copy(w), tiling)
     finish = begin(dx, g, make_finish)
-    chunks = _count_sums(maps, tiling, g, dtype.itemsize)
+    chunks = _count_sums(maps, tiling, g, dw.nbytes, dtype.itemsize)
     totals = _tape.scratch((chunks, dw.size), dtype)
     _run(maps, x, dy, gx, g, tiling, weights, np.zeros(tiling.width, dtype), totals, dx.reshape(-1), finish)
     merge(totals, dw.reshape(-1))
     return finish
 
 
-def _count_sums(maps, tiling, g, itemsize):
+def _count_sums(maps, tiling, g, dw_bytes, itemsize):
     """How many partial sums of dw there are; a work item has one at most."""
     tiles = g.batch * tiling.columns * -(-g.result_h // g.spread)
     sums = maps.kernel.rows * maps.kernel.columns * tiling.sums_plane * itemsize
-    wanted = max(2, min(SUMS, SUM_BYTES // sums, max(4, tiles // WORTH // 2 * 2)))
+    wanted = max(2, min(SUMS, SUM_BYTES // sums, DW_BYTES // dw_bytes, max(4, tiles // WORTH // 2 * 2)))
     return max(1, min(wanted, _block.count_items(g)))

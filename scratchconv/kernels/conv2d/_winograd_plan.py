@@ -139,7 +139,7 @@ class Tiling(NamedTuple):
     weight_plane: int  # the same of transformed weights
     block_at: int  # where the padded source begins
     source_at: int  # where the transformed source begins
-    result_at: int  # where the products begin
+    result_at: int  # where the products begin: in the place of the source, if both are one vector wide
     out_at: int  # where the results of a work item are
     scratch: int  # elements of all
     # In a backward pass the source is dy, and the results are dx. Beside them:
@@ -216,6 +216,11 @@ def _tiles(y, tile):
     return -(-y[1] // tile[0]), -(-y[2] // tile[1])
 
 
+def is_in_place(shape, pitch, width):
+    """Whether products can take the place of the transformed source, vector for vector, and so stay in L1 with it."""
+    return pitch == width == shape.width == shape.lanes
+
+
 def _elements(g):
     """Elements of a block."""
     return g.images * g.height * g.width * g.pixel
@@ -246,12 +251,15 @@ def forward(x, y, corner, step, maps):
     row_bytes = across * (step[0] * step[1] * 2 * pitch + tile[0] * tile[1] * y[3]) * itemsize  # fetched ahead, too
     images, rows = cut(x[0], down, across, row_bytes, shape.rows)
     g = _block(x, y, corner, step, tile, patch, images, rows)
-    tile_bytes = count * (pitch + shape.width) * itemsize
-    group = group_of(images * rows * across, shape.rows, tile_bytes, 4 * simd.cache_bytes(1) // 3)
+    if in_place := is_in_place(shape, pitch, width):
+        tile_bytes, budget = count * pitch * itemsize, simd.cache_bytes(1) // 2
+    else:
+        tile_bytes, budget = count * (pitch + shape.width) * itemsize, 4 * simd.cache_bytes(1) // 3
+    group = group_of(images * rows * across, shape.rows, tile_bytes, budget)
     source_plane, result_plane = plane(group * pitch), plane(group * shape.width)
     block_at = round_up(tile[0] * tile[1] * shape.lanes, 16)
     source_at = block_at + _elements(g)
-    result_at = source_at + count * source_plane
+    result_at = source_at if in_place else source_at + count * source_plane
     out_at = result_at + count * result_plane
     scratch = out_at + images * min(rows * tile[0], y[1]) * y[2] * y[3]
     tiling = Tiling(across, group, depth, pitch, width, source_plane, result_plane, plane(depth * width),
@@ -279,8 +287,11 @@ def backward(dy, dx, corner, step, maps):
     x_at = block_at + _elements(g)
     source_at = x_at + _elements(gx)
     tiles_at = source_at + count * source_plane
-    result_at = tiles_at + count * tiles_plane
-    sums_at = result_at + count * result_plane
+    sums_at = result_at = tiles_at + count * tiles_plane
+    if is_in_place(shape, pitch, width):
+        result_at = source_at
+    else:
+        sums_at += count * result_plane
     out_at = sums_at + maps.kernel.rows * maps.kernel.columns * sums_plane
     scratch = out_at + images * min(rows * tile[0], dx[1]) * dx[2] * dx[3]
     tiling = Tiling(across, group, depth, pitch, width, source_plane, result_plane, plane(depth * width),

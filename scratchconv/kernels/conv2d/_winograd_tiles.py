@@ -11,9 +11,10 @@ from typing import NamedTuple
 from scratchconv import simd
 from scratchconv.kernels._copy import fill_zero
 from scratchconv.kernels._jit import inner
-from scratchconv.kernels.conv2d._ahead import fetch, take
+from scratchconv.kernels.conv2d._ahead import fetch_rest, take
+from scratchconv.kernels.conv2d._finish import SELECT
 
-PATCH_STEPS = 2  # what the transform of a vector of a patch counts where memory is fetched ahead
+PATCH_LINES = 4  # that the transform of a vector of a patch asks for, where the products do not ask for all
 
 
 class Part(NamedTuple):
@@ -44,7 +45,7 @@ def transform_patches(t, g, tiling, part, block, at, planes, o, plane, slab, ste
     """planes[p, tile, :] = t of the patch of each tile of ``part``, vector after vector of channels.
 
     In a plane, tiles are ``step`` apart and vectors of channels ``slab``. Tiles go by in rows, which are evenly spaced.
-    Fetches from the list ``ahead``.
+    Fetches from the list ``ahead`` what the products have no steps for.
     """
     simd.keep_apart()
     lanes, line, move = simd.lanes_of(block), g.width * g.pixel, g.column_step * g.pixel
@@ -56,7 +57,7 @@ def transform_patches(t, g, tiling, part, block, at, planes, o, plane, slab, ste
         n, i, j = _place_of(tiling, part.rows, tile)
         count = min(tiling.columns - j, last - tile)
         source = at + (n * g.height + i * g.step) * line + j * move
-        fetch(ahead, planes, PATCH_STEPS * (count * g.pixel // lanes))
+        fetch_rest(ahead, planes, PATCH_LINES * (count * g.pixel // lanes))
         for c in range(0, g.pixel, lanes):
             to = o + c // lanes * slab
             for k in range(count):
@@ -130,21 +131,33 @@ def transform_results(t, shape, g, tiling, part, s, pi, bias, f, y, yi, ei):
     simd.keep_apart()
     lanes, row, move = simd.lanes_of(y), g.result_w * g.results, t.columns * g.results
     planes = simd.opaque(t.source_columns * tiling.result_plane), simd.opaque(tiling.result_plane)
-    where, beside = (simd.opaque(row), simd.opaque(g.results)), (t.columns * lanes, lanes)
     tile, last = part.first, part.first + part.tiles
     while tile < last:
         n, i, j = _place_of(tiling, part.rows, tile)
         count = min(tiling.columns - j, last - tile)
         high = min(t.rows, g.result_h - part.top - i * t.rows)
-        for v in range(0, min(shape.width, g.results - f), lanes):
-            live, added = g.results - f - v, simd.load(bias, f + v)
-            at = yi + (n * g.result_h + i * t.rows) * row + j * move + f + v
-            whole = min(count, g.result_w // t.columns - j) if high == t.rows and live >= lanes else 0
-            for k in range(whole):
-                first = simd.opaque(pi + v + k * shape.width)
-                simd.transform_grid(t, s, first, planes, added, y, at + k * move, where)
-            for k in range(max(0, whole), count):
-                wide = min(t.columns, g.result_w - (j + k) * t.columns)
-                simd.transform_grid(t, s, pi + v + k * shape.width, planes, added, s, ei, beside)
-                _store_edge(y, at + k * move, row, g.results, high, wide, live, s, t.columns, ei)
-        tile, pi = tile + count, pi + count * shape.width
+        at = yi + (n * g.result_h + i * t.rows) * row + j * move + f
+        whole = min(count, g.result_w // t.columns - j) if high == t.rows else 0
+        for k in range(count):
+            for v in range(0, min(shape.width, g.results - f), lanes):
+                live, inside = g.results - f - v, k < whole and f + v + lanes <= g.results
+                to, down, beside = (at + v, row, g.results) if inside else (ei, t.columns * lanes, lanes)
+                where = simd.opaque(down), simd.opaque(beside)
+                simd.transform_grid(t, s, pi + v, planes, simd.load(bias, f + v), y, to, where)
+                if not inside:
+                    wide = min(t.columns, g.result_w - (j + k) * t.columns)
+                    _store_edge(y, at + v, row, g.results, high, wide, live, s, t.columns, ei)
+            at, pi = at + move, pi + shape.width
+        tile += count
+
+
+@inner
+def comes_in_parts(tiling, kind):
+    """Whether each part's results are finished by themselves, while they are in L1: they are whole rows of tiles."""
+    return tiling.group % tiling.columns == 0 and kind & SELECT == 0
+
+
+@inner
+def rows_before(row, rows, high, height):
+    """Rows of results before a row of tiles, each ``high``; an image has ``rows`` of tiles, ``height`` of results."""
+    return row // rows * height + row % rows * high

@@ -112,7 +112,7 @@ def _compute(first, last, shape, source, g, taps, part, weights, bias, y, finish
                       n, g.result_w, g.results, target, o, streams, s, ri, measured and streams, ahead)  # fmt: skip
             if measured:
                 r, o = (s, ri) if dropped or streams else (y, to)
-                measure(finish, g, item, i, 1, n, r, o, y, 0)
+                measure(finish, g, item, i, n, r, o, y)
         if received:
             finish_item(finish, g, item, y, yi, y)
 

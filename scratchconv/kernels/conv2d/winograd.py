@@ -21,17 +21,18 @@ from scratchconv.kernels._jit import helper, inner, threaded_kernel
 from scratchconv.kernels.conv2d import _block, _winograd_backward
 from scratchconv.kernels.conv2d import _winograd_plan as plan
 from scratchconv.kernels.conv2d._ahead import LIST, begin_list, end_list, list_finish, list_source
-from scratchconv.kernels.conv2d._finish import finish_item
+from scratchconv.kernels.conv2d._finish import finish_item, finish_pixels
 from scratchconv.kernels.conv2d._panels import turned_copy
 from scratchconv.kernels.conv2d._prepared import Prepared
 from scratchconv.kernels.conv2d._source import plain
 from scratchconv.kernels.conv2d._weight_grad import bias_grad
 from scratchconv.kernels.conv2d._weight_grad import run_weight_grad as direct_weight_grad
 from scratchconv.kernels.conv2d._winograd_tiles import (
-    PATCH_STEPS,
     Part,
     clear_padding,
+    comes_in_parts,
     multiply,
+    rows_before,
     transform_patches,
     transform_results,
 )
@@ -71,8 +72,11 @@ def pays(channels, filters, pixels):
 
 
 @inner
-def _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias):
-    """Compute one group of tiles of a work item whose source lies in the scratch ``s``."""
+def _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias, before):
+    """Compute one group of tiles of a work item whose source lies in the scratch ``s``.
+
+    As many results ``before`` them need no room.
+    """
     shape, lanes = maps.tile, simd.lanes_of(s)
     source, products = start + tiling.source_at, start + tiling.result_at
     transform_patches(maps.source, g, tiling, part, s, start + tiling.block_at,
@@ -81,7 +85,7 @@ def _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias):
         w = panel * tiling.depth * shape.width
         multiply(maps, tiling, part.tiles, s, source, weights, w, products, ahead)
         transform_results(maps.result, shape, g, tiling, part, s, products, bias, panel * shape.width,
-                          s, start + tiling.out_at, start)  # fmt: skip
+                          s, start + tiling.out_at - before, start)  # fmt: skip
 
 
 @helper
@@ -91,20 +95,26 @@ def _items(chunk, chunks, maps, source, g, tiling, weights, bias, y, finish):
     s, start = aligned_empty(y, tiling.scratch)
     ahead = np.empty(LIST, np.int64)
     clear_padding(s, start + tiling.block_at, g)
+    parted = comes_in_parts(tiling, finish.kind)
     for item in range(first, last):
-        rows = (_block.result_rows_of(g, item) + g.spread - 1) // g.spread
+        height = _block.result_rows_of(g, item)
+        rows = (height + g.spread - 1) // g.spread
         _block.fill_block(source, g, item, s, start + tiling.block_at)
         tiles = _block.images_of(g, item) * rows * tiling.columns
         steps = (tiles + maps.tile.rows - 1) // maps.tile.rows * (tiling.width // maps.tile.width) * tiling.depth
         begin_list(ahead)
         list_finish(ahead, s, finish, y, g, item, source)
         list_source(ahead, s, source, g, item + 1)
-        steps = steps * maps.source.rows * maps.source.columns
-        end_list(ahead, s, steps + PATCH_STEPS * tiles * g.pixel // simd.lanes_of(s))
+        end_list(ahead, s, steps * maps.source.rows * maps.source.columns)
         for tile in range(0, tiles, tiling.group):
             part = Part(rows, item % g.strips * g.rows * g.spread, tile, min(tiling.group, tiles - tile))
-            _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias)
-        finish_item(finish, g, item, s, start + tiling.out_at, y)
+            before = rows_before(tile // tiling.columns, rows, g.spread, height) * g.result_w if parted else 0
+            _part_of_item(maps, ahead, g, tiling, part, s, start, weights, bias, before * g.results)
+            if parted:
+                after = rows_before((tile + part.tiles) // tiling.columns, rows, g.spread, height) * g.result_w
+                finish_pixels(finish, g, item, before, after - before, s, start + tiling.out_at, y)
+        if not parted:
+            finish_item(finish, g, item, s, start + tiling.out_at, y)
     simd.settle()
 
 

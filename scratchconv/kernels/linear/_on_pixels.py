@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from scratchconv import simd
 from scratchconv.kernels._jit import inner, threaded_kernel
-from scratchconv.kernels.conv2d._ends import read_image, receive_item
+from scratchconv.kernels.conv2d._ends import read_image
+from scratchconv.kernels.conv2d._finish import receive_pixels
 from scratchconv.kernels.linear.tiled import ROWS, products_of_rows, spread_some_rows, tiles_of
 
 
@@ -37,7 +38,8 @@ def forward(source, w, b, x, y):
 def _spread_and_receive(task, tile, single, dy, w, filters, dx, finish, pixels, channels, g):
     spread_some_rows(task, tile, single, dy, w, filters, dx)
     for image in range(task * ROWS, min(dx.shape[0], task * ROWS + ROWS)):
-        receive_item(image, finish, pixels, channels, g)
+        at = image * pixels * channels
+        receive_pixels(finish, image, g, at, pixels, channels, g, at, False)
 
 
 @threaded_kernel

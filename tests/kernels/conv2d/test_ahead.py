@@ -37,6 +37,19 @@ def fetch_all(ahead, s, source, stretch, turns):
         _ahead.fetch(ahead, s)
 
 
+@kernel
+def fetch_the_rest(ahead, s, source, stretch, steps, takes):
+    """The first line that is not asked for, after as many takes of one step and 4 lines of the rest with each."""
+    _ahead.begin_list(ahead)
+    _ahead.list_arrays(ahead, s, source, stretch)
+    _ahead.end_list(ahead, s, steps)
+    first = ahead[_ahead.FIRST]
+    for _ in range(takes):
+        _ahead.take(ahead, 1)
+        _ahead.fetch_rest(ahead, s, 4)
+    return (ahead[_ahead.FIRST] - first) * s.itemsize // 64
+
+
 def items_of(g: ConvGeometry, pixels: int) -> _block.Block:
     dims = zip(g.size, g.out, g.kernel, g.stride, g.padding, g.dilation, strict=True)
     row, column = (_plan.forward_direction(*dim) for dim in dims)
@@ -87,6 +100,13 @@ def test_a_list_hands_out_line_after_line_at_most_one_a_step(steps: int, takes: 
     each = min(steps, len(wanted) // takes + 2)
     assert len(found) >= min(len(wanted), steps * takes) - 3 * each  # where a stretch ends, a turn may be short
     assert all(last - begin < steps * line for begin, last in zip(begins, lasts, strict=True))
+
+
+def test_only_what_the_steps_leave_is_the_rest() -> None:
+    x, s, ahead = np.zeros((1, 16, 16, 16), np.float32), np.zeros(16, np.float32), np.empty(_ahead.LIST, np.int64)
+    source, stretch = _source.plain(x), _ahead.Stretch(0, x.size)  # 256 lines
+    assert fetch_the_rest(ahead, s, source, stretch, 512, 10) == 10
+    assert fetch_the_rest(ahead, s, source, stretch, 200, 10) == 50
 
 
 def test_an_empty_list_hands_out_one_line_for_ever() -> None:

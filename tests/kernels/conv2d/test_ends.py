@@ -47,22 +47,22 @@ def make_stored(z: np.ndarray, stored: np.ndarray, scale: np.ndarray, shift: np.
     return _source.make_source(ACTIVATION | STORE, z, None, stored, [scale, shift])
 
 
-def received(dtype: type) -> tuple[np.ndarray, np.ndarray]:
-    dx, a, extra, z = (draw(dtype, *SHAPE) + k for k in range(4))
-    zeros = np.zeros(SHAPE[3])
+def received(dtype: type, shape: tuple[int, ...] = SHAPE, chain: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    dx, a, extra, z = (draw(dtype, *shape) + k for k in range(4))
+    zeros = np.zeros(shape[3])
     kind = RECEIVE | MASK | EXTRA | SUMS
     finish = _finish.make_finish(
-        kind, dx, SHAPE[0], coefficients=[zeros, zeros, z[0, 0, 0], zeros], a=a, extra=extra, z=z
+        kind, dx, shape[0], coefficients=[zeros, zeros, z[0, 0, 0], zeros], a=a, extra=extra, z=z
     )
     g = dx.copy()
-    _ends.receive_all(finish, SHAPE[0], SHAPE[1] * SHAPE[2], SHAPE[3], g.reshape(-1))
+    _ends.receive_all(finish, shape[0], shape[1] * shape[2], shape[3], g.reshape(-1))
     np.testing.assert_array_equal(g, np.where(a > 0, dx + extra, 0))
-    sums = np.full((3, SHAPE[3]), np.nan)
+    sums = np.full((3, shape[3]), np.nan)
     _finish.merge_sums(finish.sums, finish.pitch, sums)
     for k, factor in ((0, 1.0), (1, z - z[0, 0, 0])):
-        terms = (g * factor).astype(np.float64)
-        # Twenty products an image, each rounded once, in one chain.
-        bound = 16 * np.finfo(dtype).eps * np.abs(terms).sum((0, 1, 2))
+        terms = (g * factor).astype(np.longdouble)
+        # Each product is rounded once, and each of a ``chain`` of additions: ten for the twenty pixels of an image.
+        bound = chain * np.finfo(dtype).eps * np.abs(terms).sum((0, 1, 2))
         assert np.all(np.abs(sums[k] - terms.sum((0, 1, 2))) <= bound)
     return g, sums
 
@@ -70,6 +70,12 @@ def received(dtype: type) -> tuple[np.ndarray, np.ndarray]:
 @dtypes
 def test_a_whole_gradient_is_received(dtype: type) -> None:
     received(dtype)
+
+
+@dtypes
+def test_a_large_gradient_is_received_part_by_part(dtype: type) -> None:
+    """Its memory is fetched ahead. Parts have sixteen pixels, an image 294 parts."""
+    received(dtype, (3, 67, 70, 19), chain=8 + 294)
 
 
 def test_equal_bits_for_any_number_of_threads() -> None:

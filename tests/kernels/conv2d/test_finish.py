@@ -28,7 +28,7 @@ def measure_all(finish, g, y, part):
         rows = _block.rows_of(g, item)
         for i in range(0, rows, part):
             at = _block.result_offset(g, item) + i * g.result_w * g.results
-            _finish.measure(finish, g, item, i, 1, min(part, rows - i), y, at, y, 0)
+            _finish.measure(finish, g, item, i, min(part, rows - i), y, at, y)
 
 
 def items_of(shape: tuple[int, ...], pixels: int) -> _block.Block:
