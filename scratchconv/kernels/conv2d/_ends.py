@@ -21,7 +21,7 @@ from scratchconv.kernels.conv2d._finish import receive_vector
 from scratchconv.kernels.conv2d._source import read_rows, read_vectors
 
 CHUNKS = 32  # images are dealt to at most so many tasks
-PART, NEAR = 16, 1 << 20  # pixels that are received at once; bytes of them that are in a cache, so that all may be
+PART, NEAR = 16, 1 << 20  # pixels of an image that are received at once, where all of them have more bytes than NEAR
 
 
 @inner
