@@ -24,6 +24,7 @@ FAST_TOLERANCE = 1e-4  # larger Winograd tiles lose a digit or two of float32's 
 _SHARED = "scratchconv.kernels._"  # JIT flags, copies, threads: no part of an algorithm
 
 
+DIRECT = ("direct", "direct with row reuse")  # the kernels that multiply as often as the formula
 FUNCTIONS = dict(zip(DIRECTIONS, ("forward", "input_grad", "weight_grad"), strict=True))
 
 

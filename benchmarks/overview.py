@@ -5,10 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable
 
+from benchmarks.algorithms import DIRECT
 from benchmarks.formatting import Document, markdown, percent, provenance, slow_phases, step_name, threads, times
 from benchmarks.networks import EAGER, EXACT, FAST, TORCH
-
-DIRECT = ("direct", "direct with row reuse")
 
 
 def training(documents: list[Document]) -> str:

@@ -31,6 +31,7 @@ PAGES: dict[Path, dict[str, Block]] = {
         "roofline": ("roofline.json", tables.roofline),
         "ladder": ("ladder.json", tables.ladder),
         "layers": ("kernels.json", tables.layers),
+        "limits": ("kernels.json", tables.limits),
         "neighbours": ("kernels.json", tables.neighbours),
         "overhead": ("overhead.json", tables.overhead),
         "steps": ("steps*.json", tables.steps),

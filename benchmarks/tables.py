@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 
-from benchmarks.algorithms import in_order
+from benchmarks.algorithms import DIRECT, in_order
 from benchmarks.convolution import DIRECTIONS
 from benchmarks.formatting import Document, markdown, percent, provenance, slow_phases, step_name, times
 from benchmarks.sweep import BEHIND
@@ -81,6 +81,38 @@ def layers(documents: list[Document]) -> str:
     ]
     plot = "![The article's convolutions under the ceilings](images/roofline.png)"
     return "\n\n".join([plot, markdown(head, rows, 3), slow_phases(document["layers"]), provenance(documents)])
+
+
+def limits(documents: list[Document]) -> str:
+    """What arithmetic at the peak and memory cost the article's convolutions, beside the faster direct kernel."""
+    (document,) = documents
+    head = [
+        "layer",
+        "direction",
+        "arithmetic, ms",
+        "memory, ms",
+        "both, ms",
+        "of the peak then",
+        "direct, ms",
+        "of the peak",
+        "both / direct",
+    ]
+    fastest: dict[tuple[str, str], Document] = {}
+    for line in document["layers"]:
+        job = line["layer"], line["direction"]
+        if (
+            line["algorithm"] in DIRECT and line["median_ms"] < fastest.get(job, line)["median_ms"]
+        ) or job not in fastest:
+            fastest[job] = line
+    rows = []
+    for (layer, direction), line in fastest.items():
+        arithmetic = line["flop"] / document["peak_gflops"] / 1e6
+        memory = line["bytes"] / document["bandwidth_gbs"]["DRAM"]["read"] / 1e6
+        both, ours = arithmetic + memory, line["median_ms"]
+        times_of = [f"{ms:.2f}" for ms in (arithmetic, memory, both)]
+        found = [percent(arithmetic / both), f"{ours:.2f}", percent(line["share"]), f"{both / ours:.2f}"]
+        rows.append([layer, direction, *times_of, *found])
+    return "\n\n".join([markdown(head, rows, 2), provenance(documents)])
 
 
 def neighbours(documents: list[Document]) -> str:

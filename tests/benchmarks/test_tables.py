@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks import tables
+from benchmarks.convolution import DIRECTIONS
 from benchmarks.formatting import Document
 from tests.benchmarks.documents import TIMES, body, everything, ladder
 
@@ -31,6 +32,10 @@ def test_the_other_tables() -> None:
     layers = rows(tables.layers, "kernels")
     assert layers[0] == "| CNN layer | forward | direct | 2.000 | 123 | 50 % | 1.0e-07 | 1.50 (1.25) |"
     assert layers[1].endswith("|  |")  # PyTorch has no ratio to itself
+    # 10^9 flop at 250 GFLOP/s, 10^7 bytes at 40 GB/s, 2 ms measured.
+    limits = rows(tables.limits, "kernels")
+    assert limits[0] == "| CNN layer | forward | 4.00 | 0.25 | 4.25 | 94 % | 2.00 | 50 % | 2.12 |"
+    assert len(limits) == len(DIRECTIONS)
     assert rows(tables.neighbours, "kernels") == [
         "| max-pool | PyTorch NCHW | 3000.0 | 2000.0 | 50.0 | 0.0e+00 | 1.50 (1.25) |"
     ]
