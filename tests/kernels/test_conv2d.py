@@ -109,6 +109,7 @@ RARE = {
     "stride, dilation without common divisor": ConvGeometry(1, (13, 12), 2, (3, 4), 5, stride=(3, 2), dilation=(2, 3)),
     "stride divides dilation": ConvGeometry(1, (13, 12), 2, (3, 3), 5, stride=(2, 2), dilation=(2, 4), padding=(2, 4)),
     "as many tiles as taps, joined in a run": ConvGeometry(1, (1, 1), 13, (1, 2), 13, padding=(0, 1), dilation=(2, 1)),
+    "one by one in padding": ConvGeometry(2, (3, 2), 16, (1, 1), 16, padding=(1, 2)),
     "pixels of 2 KiB": ConvGeometry(1, (3, 4), 512, (3, 2), 6, padding=(1, 0)),
     "three panels and a tail": ConvGeometry(1, (4, 5), 3, (3, 3), 77, padding=(1, 1)),
     "many groups of one": ConvGeometry(1, (4, 5), 6, (3, 3), 12, padding=(1, 1), groups=6),

@@ -126,12 +126,12 @@ def row_tables(g, shape, dilation, tile, runs):
     Rows past the end of a run are computed for nothing and belong to the row after the last one.
     """
     (count, length), (_, kw, channels, _) = runs, shape
+    top, left = (0, 0) if g.copied else (g.top, g.left)
     if tile.rows == count * length and tile.taps == length:  # a whole kernel, row after row of the source
-        return np.zeros(1, np.int64), np.arange(tile.rows)
+        return np.array([(top * g.width + left) * g.pixel], np.int64), np.arange(tile.rows)
     run, first = (table.ravel() for table in np.indices((count, -(-length // tile.rows))))
     first = first * tile.rows
     u, v = (run, 0 * run) if length == kw * channels else (run // kw, run % kw)
-    top, left = (0, 0) if g.copied else (g.top, g.left)
     starts = ((u * dilation[0] + top) * g.width + v * dilation[1] + left) * g.pixel + first
     within = first[:, None] + np.arange(tile.rows)
     row_at = np.where(within < length, run[:, None] * length + within, count * length)
