@@ -98,6 +98,7 @@ class LinearStep:
         self.bias: Value | None = node.inputs[2] if len(node.inputs) > 2 else None
         self.tensors: list[Tensor] = [value.leaf for value in node.inputs[1:] if value is not None]  # see is_linear
         self.image = None if view is None else self.value.shape[1:]
+        # Whether this is all that reads pixels.
         self.alone = view is not None and len(self.value.consumers) == 1 and self.value is not output
 
     def forward(self, run: Run) -> None:
@@ -113,8 +114,8 @@ class LinearStep:
         run.kept[self] = saved
 
     def _is_fused(self, w: Array) -> bool:
-        """Whether this alone reads an activation, which then is computed, and receives its gradient, on the way."""
-        return self.alone and self.source is not None and has_few_filters(w)
+        """Whether an activation before this, if there is one, is computed and receives its gradient on the way."""
+        return self.alone and has_few_filters(w)
 
     def _rows(self, run: Run) -> Array:
         """Return what is read, (N, C), in the order of memory."""

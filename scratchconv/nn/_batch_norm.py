@@ -101,7 +101,7 @@ class BatchNorm2d(Module):
         """Count one more training batch and return its share in the running statistics."""
         if self.num_batches_tracked is None:
             return self.momentum or 0.0
-        self.num_batches_tracked.data.fill(self.num_batches_tracked.item() + 1)  # ten times faster than += 1
+        self.num_batches_tracked.data.fill(self.num_batches_tracked.item() + 1)  # += asks NumPy for a type first
         return 1.0 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
 
     def extra_repr(self) -> str:

@@ -92,7 +92,8 @@ def backward(saved: Saved, dy: Array, needs: tuple[bool, ...]) -> tuple[Array | 
         if x.size and norm.of_batch:
             vector.input_gradient(x, norm.mean, dy, norm.a, found.b, found.c, dx)
         elif x.size:
-            vector.normalize(dy, found.c, norm.a, found.c, dx)  # c = 0
+            zero = np.zeros(len(norm.mean))
+            vector.normalize(dy, zero, norm.a, zero, dx)
         dx = _restored(dx, shape)
     gradients = (dx, found.dgamma, found.dbeta)
     return tuple(gradient if need else None for gradient, need in zip(gradients, needs, strict=False))

@@ -10,6 +10,7 @@ import pytest
 import scratchconv as sc
 from scratchconv import nn
 from scratchconv.compiler._heads import LinearStep, MeanStep
+from scratchconv.ops import fused_conv
 from tests.compiler.networks import scattered
 from tests.compiler.pairs import images, same_output, same_step, twins
 
@@ -47,7 +48,7 @@ CASES: dict[str, tuple[Function, int, int]] = {  # with the numbers of linear la
         0,
     ),
     "another batch": (lambda m, x: m.of_pixels(m.conv(x).view(-1, 120)[:1]), 0, 0),
-    "an activation, flat, and many channels": (lambda m, x: m.of_many(m.wide(x).relu().flatten(1)), 1, 0),
+    "an activation, flat and of many channels": (lambda m, x: m.of_many(m.wide(x).relu().flatten(1)), 1, 0),
     "the same, pooled": (lambda m, x: m.of_windows(nn.functional.max_pool2d(m.wide(x).relu(), 2).flatten(1)), 1, 0),
     "the same, a sum": (lambda m, x: m.of_many((m.wide(x) + m.norm_wide(m.wide(x))).relu().flatten(1)), 1, 0),
     "the same, and the activation is the result": (
@@ -88,3 +89,29 @@ def test_frozen_layers(frozen: str) -> None:
     for model in (eager, compiled.model):
         getattr(model, frozen).requires_grad_(False)
     same_step(eager, compiled, images(2, 3, 5, 6))
+
+
+@pytest.mark.parametrize(
+    ("name", "fused"),
+    [
+        ("an activation, flat and of many channels", True),
+        ("the same, pooled", True),
+        ("the same, and the activation is the result", False),
+        ("an activation of two readers", False),
+        ("a convolution, flat", False),
+    ],
+)
+def test_which_linear_layers_compute_what_they_read(name: str, fused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way once, while the program is recorded."""
+    calls: list[str] = []
+    for function in ("linear", "linear_input_grad"):
+        original = getattr(fused_conv, function)
+
+        def spy(*arguments: Any, function: str = function, original: Any = original) -> Any:
+            calls.append(function)
+            return original(*arguments)
+
+        monkeypatch.setattr(fused_conv, function, spy)
+    _, compiled = twins(lambda: Body(CASES[name][0]))
+    compiled(images(2, 3, 5, 6, requires_grad=True)).sum().backward()
+    assert calls == (["linear", "linear_input_grad"] if fused else [])

@@ -60,7 +60,8 @@ def test_equals_matrix_products(algorithm: object, sizes: tuple[int, int, int], 
     assert all(np.array_equal(old, new) for old, new in zip(copies, given, strict=True))
 
 
-def test_equal_bits_for_any_number_of_threads() -> None:
-    given = arrays(500, 300, 70, np.float32)
+@pytest.mark.parametrize("filters", [70, 10])
+def test_equal_bits_for_any_number_of_threads(filters: int) -> None:
+    given = arrays(500, 300, filters, np.float32)
     results = [run(tiled, *given) for _ in every_thread_count()]
     assert all(np.array_equal(a, b) for other in results[1:] for a, b in zip(results[0], other, strict=True))

@@ -32,7 +32,7 @@ from scratchconv.kernels.conv2d._winograd_tiles import (
 from scratchconv.kernels.conv2d._winograd_weights import transform_weights
 
 SUMS, SUM_BYTES = 16, 32 << 20  # partial sums of dw: their number, and bytes they may take while they are planes
-WORTH = 512  # tiles that are worth a partial sum: to turn its planes into a part of dw takes as long as some 25
+WORTH = 512  # tiles that are worth a partial sum: to turn its planes into a part of dw takes as long as some tiles do
 DW_BYTES = 5 << 18  # bytes that the parts of dw may take: from a cache that is not far, they are merged in less time
 
 

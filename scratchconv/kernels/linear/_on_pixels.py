@@ -1,7 +1,7 @@
 """The last layer of a network, linear and of few filters, on an activation that a convolution has left unfinished.
 
 The activation (conv2d/_source) is computed and stored just before it is multiplied, and its gradient is masked and
-summed (conv2d/_finish) just after: some images at a time, which stay in cache in between. Functions as in tiled.
+summed (conv2d/_finish) just after: some images at a time, which stay in cache in between.
 """
 
 from __future__ import annotations
@@ -54,7 +54,6 @@ def input_gradient(dy, w, finish, g):
 
     Cost: 2*N*F*H*W*C flop; g is written once, and what finishing reads is read once.
     """
-    images, channels, flat = len(g), g.shape[3], g.reshape(-1)
-    pixels = g.shape[1] * g.shape[2]
-    dx = g.reshape(images, pixels * channels)
+    pixels, channels = g.shape[1] * g.shape[2], g.shape[3]
+    dx, flat = g.reshape(len(g), pixels * channels), g.reshape(-1)
     _input_gradient(*tiles_of(g.dtype), dy.reshape(-1), w.reshape(-1), len(w), dx, finish, pixels, channels, flat)

@@ -190,7 +190,7 @@ def _sum_rows(tile, a, first, numbers, step, b, c, low, high, out, row):
 
 @kernel
 def bias_gradient(dy, db):
-    """db[f] = sum_n dy[n,f], in float64. Cost: N*F flop, dy read once a cache line of filters."""
+    """db[f] = sum_n dy[n,f], in float64. Cost: N*F flop, dy read once from memory."""
     for f in range(db.size):
         total = 0.0
         for n in range(dy.shape[0]):

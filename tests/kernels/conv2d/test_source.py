@@ -174,3 +174,21 @@ def test_coefficients_lie_in_rows_of_whole_vectors() -> None:
     assert source.pitch >= 17
     np.testing.assert_array_equal(source.coefficients.reshape(2, -1)[:, 17:], 0)
     assert source.second.size == source.third.size == 0
+
+
+@dtypes
+def test_coefficients_that_are_rows_of_a_table_are_read_in_place(dtype: type) -> None:
+    whole = _source.table(3, 5, dtype)
+    whole[:, :5] = np.arange(15).reshape(3, 5)
+    first, second, third = whole[:, :5]
+    for values in ([first, second, third], [first, second], [None, second]):
+        rows, pitch = _source.coefficient_rows(values, 5, dtype)
+        assert pitch == 16 and np.shares_memory(rows, whole)
+    # In another order, of another table or of another dtype they are copied.
+    for values in ([second, first], [first, second.copy()], [first, first], [first, second, None, third]):
+        rows, pitch = _source.coefficient_rows(values, 5, dtype)
+        assert not np.shares_memory(rows, whole)
+        for row, value in zip(rows.reshape(-1, pitch), values, strict=True):
+            np.testing.assert_array_equal(row[:5], 0 if value is None else value)
+    other = np.float64 if dtype == np.float32 else np.float32
+    assert not np.shares_memory(_source.coefficient_rows([first, second], 5, other)[0], whole)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,8 +23,8 @@ def test_scratch_is_bounded_by_fewer_chunks(scratch: int, expected: int, monkeyp
     chunks: list[int] = []
     original = _weight_grad._run
 
-    def spy(*arguments: object) -> None:
-        chunks.append(len(arguments[-1]))  # type: ignore[arg-type]
+    def spy(*arguments: Any) -> None:
+        chunks.append(len(arguments[-1]))
         original(*arguments)
 
     monkeypatch.setattr(_weight_grad, "_run", spy)
